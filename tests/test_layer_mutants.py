@@ -17,8 +17,8 @@ from test_window_mutants import wrong
 
 import gradtrail as gt
 from gradtrail.engines.reference import forward
-from gradtrail.equation import index
-from gradtrail.layers import adaptive_pooling, prelu, resampling, shuffles, softmax
+from gradtrail.equation import Affine, index
+from gradtrail.layers import adaptive_pooling, prelu, rearranging, resampling, shuffles, softmax
 from gradtrail.layers.formula import EquationLayer
 from gradtrail.layers.padding import Pad
 from gradtrail.layers.rearranging import Permute
@@ -116,6 +116,35 @@ def in_order(right: Any) -> Any:
     )
 
 
+def column_by_column(right: Any) -> Any:
+    """Where an axis holds what were several, the first of these counts fastest."""
+
+    def laid(sizes: Any, digits: Any, names: Any) -> Any:
+        found = []
+        for position in right(sizes, digits, names):
+            turned, step = Affine(), 1
+            for name in position.names:
+                turned += index(name) * step
+                step *= next(size for low, size in digits.items() if names[low] == name)
+            found.append(turned)
+        return found
+
+    return laid
+
+
+def kernel_turned(right: Any) -> Any:
+    """Along a sequence the last offset of a kernel comes first."""
+
+    def turned(self: Windows, moving: Any) -> Any:
+        found = right(self, moving)
+        if self.rank > 1:
+            return found
+        (name,), (size,) = self.offsets, self.kernel
+        return tuple(position.substitute({name: -1 * index(name) + size - 1}) for position in found)
+
+    return turned
+
+
 Change = tuple[Any, str, Callable[[Any], Any], str]
 
 MUTANTS: dict[str, Change] = {
@@ -129,6 +158,8 @@ MUTANTS: dict[str, Change] = {
     "axes permuted backwards": (Permute, "declare", backwards, "permute"),
     "a block's columns before its rows": (shuffles, "_shuffled", offsets_exchanged, "pixel"),
     "a slope on the wrong side": (prelu, "NEGATIVE", lambda right: prelu.POSITIVE, "prelu"),
+    "reshaped column by column": (rearranging, "_positions", column_by_column, "reshape"),
+    "a sequence's kernel turned round": (Windows, "positions", kernel_turned, "conv1d"),
     "softmax over another axis": (softmax, "checked_axes", another_axis, "softmax"),
     "axes of a volume reversed": (Windows, "positions", axes_reversed, "3d"),
     "a formula's last product twice": (EquationLayer, "_terms", last_twice, "equation"),

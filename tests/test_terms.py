@@ -316,3 +316,19 @@ def test_batch_norms_rows_say_by_which_way_they_lead() -> None:
         assert {row.way for row in other} == {""}
     evaluated = gt.trace(net, np.ones((2, 1, 1, 1)), [0, 1], training=False)
     assert evaluated.grad.terms("input", (0, 0, 0, 0)).ways == {}
+
+
+@pytest.mark.parametrize("formula", ["Z[n,c] = log(X[n,c])", "Z[n,c] = log(X[n,c])·X[n,c]"])
+def test_a_logarithm_in_a_formula_is_of_what_it_reads(formula: str) -> None:
+    """Not of a softmax, as the cross-entropy's is."""
+    x = np.array([[0.5, 2.0, 3.0], [1.0, 0.25, 4.0]])
+    net = gt.Network((3,), [gt.Equation(formula), gt.Linear(2)], seed=0, dtype=np.float64)
+    t = gt.trace(net, x, [0, 1])
+    power = formula.count("·")
+    for index in np.ndindex(x.shape):
+        terms = t.value.terms("equation1.output", index)
+        (row,) = terms
+        assert row.factors[0].value == pytest.approx(np.log(x[index]), rel=1e-15)
+        assert terms.sum() == pytest.approx(np.log(x[index]) * x[index] ** power, abs=1e-15)
+        gradient = t.grad.terms("input", index)
+        assert gradient.sum() == pytest.approx(t.grad["input"][index], rel=1e-14)

@@ -183,7 +183,7 @@ def test_a_class_without_weight() -> None:
     index = next(i for i in np.argwhere(t.value["pool1.output"][0] != 0))
     answer = t.grad.why("pool1.output", (0, *(int(i) for i in index)))
     assert answer.cause == "no class weight"
-    assert "the class of sample 0 has the weight 0" in answer.text
+    assert "sample 0 is left out of the loss: its label is ignored, or its class" in answer.text
 
 
 def test_positions_that_are_left_out() -> None:
@@ -234,6 +234,8 @@ def test_a_sample_without_weight() -> None:
     t = gt.trace(net, x, y * [1, 1, 0], loss=WeightedSquaredError(), engine="reference")
     answer = t.grad.why("fc1.weight", (0, 1))
     assert "all 3 samples that it reaches have the weight 0 in the loss" in answer.text
+    assert t.value.why("loss").cause == "no weight"
+    t = gt.trace(net, 0 * x, y * [0, 0, 1], loss=WeightedSquaredError(), engine="reference")
     zero = "loss is 0: every prediction that counts is its target to the last bit."
     assert t.value.why("loss").text == zero
 

@@ -13,6 +13,9 @@ from traces import SHALLOW, network, samples, zeros
 
 import gradtrail as gt
 
+HELD_ZERO = ("dropped", "zero weights", "zero inputs", "zero products", "zero probability")
+"""Causes whose first element is 0 itself."""
+
 
 def checked(t: gt.Trace, side: str, name: str, index: tuple[int, ...]) -> str:
     """The answer for an element, its facts looked up or worked out by other means."""
@@ -25,7 +28,7 @@ def checked(t: gt.Trace, side: str, name: str, index: tuple[int, ...]) -> str:
     for found in answer.where:
         where, place = found.name, found.index
         held = (t.value if found.side == "value" else t.grad)[where]
-        if answer.cause in ("dropped", "zero weights", "zero inputs", "zero products"):
+        if answer.cause in HELD_ZERO:
             assert held[place] == 0 or found != answer.where[0]
         if answer.cause == "relu closed" and answer.where[0].name == where:
             won = found != answer.where[0] and "loses the maximum" in answer.text  # another way
@@ -102,3 +105,44 @@ def test_what_dominates_a_weight() -> None:
     assert f"Most comes from sample {sample} {value:.4g}".replace("-", "−") in answer.text
     assert f"is the sum of {len(terms)} products" in answer.text
     assert answer.to_dict()["cause"] == "sum"
+
+
+CLOSING: dict[str, tuple[list[Any], set[str]]] = {
+    "a coefficient": ([gt.Equation("Z[n,c,y,x] = 0·X[n,c,y,x]")], {"zero coefficient"}),
+    "a constant": ([gt.Pointwise("0*exp(x) + 2")], {"zero coefficient"}),
+    "steps": ([gt.Pointwise("floor(4*x)")], {"flat"}),
+    "a clip": ([gt.Pointwise("clip(x, -0.2, 0.2)")], {"flat"}),
+    "a threshold": ([gt.Threshold(0.2, 5.0)], {"flat"}),
+    "no leak": ([gt.LeakyReLU(0.0)], {"flat"}),
+    "a learned slope of 0": ([gt.PReLU(init=0.0)], {"zero weights"}),
+    "weights of 0": ([gt.Equation("Z[n,c,y,x] = g[c]·X[n,c,y,x]", parameters={"g": "zeros"})],
+                     {"zero weights"}),
+    "a channel that is not chosen": ([gt.IndexSelect([1, 1], axis=1)], {"no window"}),
+    "rows between the nearest": ([gt.Upsample(size=2)], {"no window"}),
+    "rows between two": ([gt.Upsample(size=1, mode="bilinear")], {"no window"}),
+    "a slice": ([gt.Slice(0, 4, 3, axis=3)], {"no window"}),
+    "a crop": ([gt.Pad((-1, 0, 0, -1))], {"no window"}),
+    "a stride": ([gt.AvgPool2d(1, stride=3)], {"no window"}),
+    "uneven windows": ([gt.AdaptiveMaxPool2d(3)], {"lost maximum"}),
+    "the greatest channel": ([gt.Max(1)], {"lost maximum"}),
+    "a dropped channel": ([gt.Dropout2d(0.5)], {"dropped"}),
+    "a dropped path": ([gt.StochasticDepth(0.5)], {"dropped"}),
+    "a softmax": ([gt.Pointwise("9000*x"), gt.Softmax(3)], {"zero probability", "cancelled"}),
+    "a norm of scale 0": ([gt.GroupNorm(1), gt.Equation("Z[n,c,y,x] = 0·X[n,c,y,x]")],
+                          {"zero coefficient"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLOSING)
+def test_what_closes_a_kind_of_layer_is_told_as_it_is(name: str) -> None:
+    """Of what lies before the layer: at it, behind a function, and behind a convolution."""
+    layers, causes = CLOSING[name]
+    rest = [gt.Conv2d(2, 1), gt.Tanh(), *layers, gt.Flatten(), gt.Linear(2)]
+    net = gt.Network((1, 4, 4), rest, seed=1, dtype=np.float64)
+    draw = np.random.Generator(np.random.PCG64(5))
+    t = gt.trace(net, draw.standard_normal((4, 1, 4, 4)), [0, 1, 1, 0], engine="reference")
+    found = set()
+    for array in ("tanh1.output", "conv1.output", "input"):
+        for index in zeros(t.grad[array])[::7]:
+            found.add(checked(t, "grad", array, index))
+    assert found == causes

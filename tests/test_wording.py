@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import test_why
-import test_why_not_finite
-import test_why_value
 from exploring.browsing import modules
-from exploring.test_page_why import cells_of, steps_of
+from exploring.test_page_why import MODULES, cells_of, steps_of
 from traces import SHALLOW, network, samples
 
 import gradtrail as gt
@@ -69,7 +66,7 @@ writeSync(1, JSON.stringify(said));
 def facts() -> list[Fact]:
     """Those of some elements of every step that the tests of `why` look at."""
     found = list(RARE)
-    for module in (test_why, test_why_value, test_why_not_finite):
+    for module in MODULES:
         for t in steps_of(module):
             for side, name, index in cells_of(t, 20, 20):
                 held = t.value if side == "value" else t.grad

@@ -97,6 +97,19 @@ def forked() -> gt.Trace:
     return gt.trace(net, x, y, loss=loss, engine="reference")
 
 
+def zeroed() -> gt.Trace:
+    """Coefficients of 0, gates, a probability of 0, a place that is left out, and such a label."""
+    x = gt.Input((1, 3))
+    maps = gt.Tanh()(gt.Conv1d(2, 1)(x))
+    scaled = gt.Equation("Z[n,c,x] = 0·X[n,c,x] + 0·g[c]·X[n,c,x] + X[n,0,x]")(maps)
+    gated = gt.Pointwise("a*clip(8*b, 0, 1) + 0*b")(scaled, gt.Pointwise("0*x - 1")(maps))
+    chosen = gt.Softmax()(gt.Pointwise("a + 4000*b")(gated, maps))
+    net = gt.Network(x, gt.Conv1d(2, 1)(gt.IndexSelect([0, 2], axis=2)(chosen)), dtype=np.float64)
+    x = np.random.Generator(np.random.PCG64(8)).standard_normal((2, 1, 3))
+    y = np.array([[0, 1], [9, 0]])
+    return gt.trace(net, x, y, loss=gt.Focal(ignore_index=9), engine="reference")
+
+
 def cells(t: gt.Trace) -> Iterator[dict[str, Any]]:
     """Two elements of each array, with everything that Python says of them."""
     draw = np.random.Generator(np.random.PCG64(1))
@@ -238,7 +251,7 @@ def known() -> dict[str, Any]:
     asked = list(answers(t))
     causes = sorted({one["answer"]["cause"] for one in asked})
     assert len(causes) >= 6
-    own, several = traced(DOUBLED, POSITIVE, TURNED), forked()
+    own, several, zeros = traced(DOUBLED, POSITIVE, TURNED), forked(), zeroed()
     return {
         "answers": asked,
         "causes": causes,
@@ -250,6 +263,10 @@ def known() -> dict[str, Any]:
         "forked": {
             "step": json.loads(step_as_text(Session(several))),
             "answers": list(answers(several)),
+        },
+        "zeroed": {
+            "step": json.loads(step_as_text(Session(zeros))),
+            "answers": list(answers(zeros)),
         },
         "cells": list(cells(t)),
         "positions": list(positions()),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import test_why
+import test_why_formulas
 import test_why_not_finite
 import test_why_value
 from exploring.browsing import chromium, load_step, modules_page
@@ -46,7 +47,7 @@ async (asked) => {
 }
 """
 
-MODULES = (test_why, test_why_value, test_why_not_finite)
+MODULES = (test_why, test_why_formulas, test_why_value, test_why_not_finite)
 NOT_ZERO = ("sum", "given", "no sum", "not finite")
 
 NAME = re.compile(

@@ -136,7 +136,7 @@ def _sum(one: ArraySum) -> dict[str, Any]:
         "letters": list(letters),
         "factors": [
             [
-                {"gate": is_gate(one, factor), "logarithm": is_logarithm(factor)}
+                {"gate": is_gate(one, factor), "logarithm": is_logarithm(one, factor)}
                 for factor in term.factors
             ]
             for term in one.equation.terms

@@ -10,9 +10,10 @@ from typing import cast
 
 import numpy as np
 
-from ..equation import Adjoint, Applied, LossEquation, Selection
+from ..equation import Adjoint, Applied, LossEquation, Selection, SoftmaxEquation
 from ..equation import Factor as EquationFactor
 from ..equation.scalar import is_rectifier
+from .coefficients import multiplies_by_zero
 from .element import Element, element_text
 from .facts import Fact, Held
 from .traced_step import TracedStep
@@ -26,6 +27,9 @@ CAUSES = (
     "saturated",
     "level",
     "dropped",
+    "zero coefficient",
+    "zero function",
+    "zero probability",
     "zero weights",
     "zero inputs",
     "zero products",
@@ -38,13 +42,13 @@ CAUSES = (
 )
 """Why something is zero: its ReLU was closed; another function is flat there; it lost a maximum, or
 a tie for one; no window reaches it; the softmax equals the target; the
-loss is level there; dropout took it; the weights or
-what they are multiplied with are 0; its class has no weight, or its sample; its positions are left
-out of the loss; the loss of its output has no weight; products cancel; or they are too small for
-their precision."""
+loss is level there; dropout took it; a coefficient in the formula is 0, or a function of what is
+read, such as a gate, or what a softmax makes; the weights or what they are multiplied with are 0;
+its class has no weight, or its sample; its positions are left out of the loss; the loss of its
+output has no weight; products cancel; or they are too small for their precision."""
 
 _WHOLE = (
-    *("zero weights", "saturated", "level"),
+    *("zero coefficient", "zero weights", "saturated", "level"),
     *("no class weight", "no weight", "left out", "no output weight"),
 )
 """What stops everything by itself where it is all that a layer does."""
@@ -137,18 +141,22 @@ def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...
 
 
 def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -> Closure:
-    """The loss does not count the class of the sample, or of all that are reached.
-
-    Weights of the squared error are the samples' own; over maps a position may be left out as well.
-    """
+    """The loss does not count the sample, or any that are reached; over maps, the positions."""
     equation = sent.node.equation
-    own = isinstance(equation, LossEquation) and equation.factors
+    assert isinstance(equation, LossEquation)
     sample, _, *position = place.index
     about: dict[str, Held] = {"count": count, "sample": sample, "samples": samples}
-    if position and not own:
-        where = f"({','.join(map(str, position))})"
-        return Closure(Fact("left out", **about, position=where), place)
-    return Closure(Fact("no weight" if own else "no class weight", **about), place)
+    cause = unweighted_cause(equation, bool(position))
+    if cause == "left out":
+        about["position"] = f"({','.join(map(str, position))})"
+    return Closure(Fact(cause, **about), place)
+
+
+def unweighted_cause(equation: LossEquation, of_positions: bool) -> str:
+    """The cause where a weight is 0: it is of a position, of a sample itself, or of its class."""
+    if equation.factors:
+        return "no weight"
+    return "left out" if of_positions else "no class weight"
 
 
 def uncounted_clause(loss: str, count: int, place: Element) -> Closure:
@@ -182,6 +190,13 @@ def unread_clause(sent: Adjoint, count: int, index: tuple[int, ...]) -> Closure:
     return Closure(fact, place)
 
 
+def coefficient_clause(sent: Adjoint, count: int, place: Element, of: int) -> Closure:
+    """The layer's formula multiplies by 0 in so many of the products or positions."""
+    about: dict[str, Held] = {"layer": sent.node.name, "element": str(place)}
+    about |= {"count": count, "of": of, "every": count == of}
+    return Closure(Fact("zero coefficient", **about), place)
+
+
 def factor_clause(
     step: TracedStep,
     sent: Adjoint,
@@ -196,14 +211,24 @@ def factor_clause(
     array = step.array("value", place.name)
     about: dict[str, Held] = {"layer": node.name, "element": str(place)}
     about |= {"count": count, "of": of, "every": count == of}
+    if isinstance(node.equation, SoftmaxEquation):
+        return Closure(Fact("zero probability", **about), place)
     if isinstance(factor, Applied):
-        if is_rectifier(factor.function):
-            return Closure(Fact("relu closed", value=float(array[index]), **about), place)
-        about["function"] = factor.function.name.removesuffix("′")
-        return Closure(Fact("flat", value=float(array[index]), **about), place)
+        if multiplies_by_zero(node, factor):
+            return coefficient_clause(sent, count, place, of)
+        return Closure(_function_fact(factor, float(array[index]), about), place)
     if step.is_mask(place.name):
         return Closure(Fact("dropped", **about), place)
     if letter in node.parameters:
         whole = not array.any()
         return Closure(Fact("zero weights", array=place.name, whole=whole, **about), place)
     return Closure(Fact("zero inputs", **about), place)
+
+
+def _function_fact(factor: Applied, value: float, about: dict[str, Held]) -> Fact:
+    """A function that is 0: a slope, where it is flat, or what something is multiplied by."""
+    name = factor.function.name
+    if is_rectifier(factor.function):
+        return Fact("relu closed", value=value, **about)
+    kind = "flat" if name.endswith("′") else "zero function"
+    return Fact(kind, value=value, function=name.removesuffix("′"), **about)

@@ -20,6 +20,7 @@ from ..equation import (
     LossEquation,
     Node,
     Selection,
+    Sparse,
     Term,
     of_samples,
 )
@@ -27,6 +28,7 @@ from ..equation import Factor as EquationFactor
 from ..equation.system import JOINT
 from .clauses import (
     Closure,
+    coefficient_clause,
     factor_clause,
     lost_clause,
     saturated_clause,
@@ -36,6 +38,7 @@ from .clauses import (
 )
 from .element import Element
 from .element_term import ElementTerm, function_values
+from .loss_weights import counted_weights, differing, wide
 from .traced_step import TracedStep
 
 
@@ -133,6 +136,10 @@ class _Search:
 
     def _walk(self, sent: Adjoint, part: ElementTerm) -> Iterator[Closure]:
         """One part of the element: each of its products, factor by factor."""
+        if part.scale == 0:
+            own = Element("value", self.name, self.index)
+            yield coefficient_clause(sent, len(part), own, len(part))
+            return
         gradient = next(o for o in part.operands if o.side == "grad")
         values = [o for o in part.operands if o is not gradient]
         reached = np.zeros(gradient.array.size, bool)
@@ -172,38 +179,55 @@ class _Search:
     def _uncovered(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """Elements that the layer does not read at all."""
         equation = self._sized(sent.equation)
-        read = np.zeros(mask.shape)
+        read = np.zeros(mask.shape, bool)
         for term in equation.terms:
-            ones = tuple(f.access for f in term.factors)
-            read += self._contract(equation, Term(term.target, ones), {})
-        lost = mask & (read == 0)
+            read |= self._reads(sent.node, equation, term)
+        lost = mask & ~read
         if not lost.any():
             return []
         place = self.example(sent.receives, lost)
         return [unread_clause(sent, int(lost.sum()), place.index)]
 
+    def _reads(self, node: Node, equation: Contraction, term: Term) -> np.ndarray:
+        """Which elements of the target a term has a product for."""
+        held = {
+            f.access.array: self._nonzero(node, f) for f in term.factors if isinstance(f, Sparse)
+        }
+        ones = tuple(f.access for f in term.factors)
+        return self._contract(equation, Term(term.target, ones), held) > 0
+
     def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closure]:
         """One term: which of its factors are 0 on the way, and what is reached behind them."""
         equation = self._sized(sent.equation)
+        if float(term.scale.value) == 0:
+            lost = mask & self._reads(sent.node, equation, term)
+            if count := int(lost.sum()):
+                yield coefficient_clause(sent, count, self.example(sent.receives, lost), count)
+            return
         letter = "d" + sent.node.equation.target.array
         gradient = next(f.access for f in term.factors if f.access.array == letter)
-        factors: list[EquationFactor] = []
         nonzero: dict[str, np.ndarray] = {term.target.array: mask}
-        for factor in (f for f in term.factors if f.access.array != letter):
+        constants = [f for f in term.factors if isinstance(f, Sparse)]
+        nonzero |= {f.access.array: self._nonzero(sent.node, f) for f in constants}
+        factors: list[EquationFactor] = [f.access for f in constants]
+        there = (term.target, *factors)
+        for factor in term.factors:
+            if factor.access.array == letter or isinstance(factor, Sparse):
+                continue
             held = self._nonzero(sent.node, factor)
             if not held.all():
                 key = f"{factor.access.array}{len(factors)}"
                 nonzero[key] = held
                 factors.append(replace(factor.access, array=key))
-                met = self._contract(equation, Term(factor.access, (term.target,)), nonzero)
+                met = self._contract(equation, Term(factor.access, there), nonzero)
                 zero = np.where(held, 0, met)
                 if zero.any():
                     name = sent.node.array_of[factor.access.array]
                     place = self.example(name, zero > 0).index
                     counts = round(float(zero.sum())), round(float(met.sum()))
                     yield factor_clause(self.step, sent, factor, counts[0], place, counts[1])
-        there = self._contract(equation, Term(gradient, (term.target, *factors)), nonzero)
-        self._reach(sent.node.output, there > 0)
+        left = self._contract(equation, Term(gradient, (term.target, *factors)), nonzero)
+        self._reach(sent.node.output, left > 0)
 
     def _nonzero(self, node: Node, factor: EquationFactor) -> np.ndarray:
         access = factor.access
@@ -263,13 +287,22 @@ class _Search:
             return []
         equation, name = sent.node.equation, sent.receives
         assert isinstance(equation, LossEquation)
-        place = self.example(name, mask)
-        count = int(mask.sum())
         if equation.part and self.step.array("grad", sent.node.output) == 0:
+            count, place = int(mask.sum()), self.example(name, mask)
             return [uncounted_clause(sent.node.output, count, place)]
-        weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
-        positions = isinstance(weight, np.ndarray) and weight.ndim > 1
-        reached = mask.any(axis=1 if positions else tuple(range(1, mask.ndim)))
-        if isinstance(weight, np.ndarray) and (weight[reached] == 0).all():
-            return [unweighted_clause(sent, count, place, int(reached.sum()))]
-        return [saturated_clause(self.step, sent, count, place.index)]
+        found = []
+        weights = counted_weights(self.step, sent.node, self.samples)
+        counts = np.ones(len(mask), bool) if weights is None else weights != 0
+        counted = wide(counts, mask.shape)
+        if (level := mask & counted).any():
+            if (level & differing(self.step, sent.node, self.samples)).any():
+                self.open = True  # what comes back is too small for its precision
+                return []
+            place = self.example(name, level)
+            found.append(saturated_clause(self.step, sent, int(level.sum()), place.index))
+        if (left := mask & ~counted).any():
+            reached = left.any(axis=1 if counts.ndim > 1 else tuple(range(1, mask.ndim)))
+            place = self.example(name, left)
+            clause = unweighted_clause(sent, int(left.sum()), place, int(reached.sum()))
+            found.append(clause)
+        return found

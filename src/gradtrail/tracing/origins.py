@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..equation import Selection
+from ..equation import LossEquation, Node, Selection, SoftmaxEquation
 from .element import Element, Side, element_text
 from .facts import Fact
 from .term_tables import product_text
@@ -19,7 +19,24 @@ def origin_of(terms: Terms) -> Fact:
         return Fact("from outside")
     if isinstance(node.equation, Selection):
         return Fact("winner", layer=node.name)
-    return Fact("softmax", source=node.inputs[0], layer=node.name)
+    return Fact(_made_as(node, terms.name), source=node.inputs[0], layer=node.name)
+
+
+def _made_as(node: Node, name: str) -> str:
+    """What a layer makes of its source that is no sum."""
+    equation = node.equation
+    if isinstance(equation, LossEquation):
+        kinds = {
+            equation.weight: "target sum",
+            equation.elements: "loss element",
+            equation.slopes: "loss slope",
+            equation.probabilities: "sigmoid" if equation.rule == "sigmoid overlap" else "softmax",
+        }
+        return next(
+            kind for letter, kind in kinds.items() if letter and node.array_of[letter] == name
+        )
+    log = isinstance(equation, SoftmaxEquation) and equation.log
+    return "log softmax" if log else "softmax"
 
 
 def nonfinite_source(

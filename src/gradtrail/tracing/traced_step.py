@@ -243,7 +243,7 @@ class TracedStep:
 
     def _operand(self, one: ArraySum, factor: EquationFactor) -> Operand:
         side, name = one.arrays[factor.access.array]
-        result = self._log_probabilities(one.node) if is_logarithm(factor) else None
+        result = self._log_probabilities(one.node) if is_logarithm(one, factor) else None
         array = self.array(side, name)
         return Operand(factor, side, name, array, result, is_gate(one, factor))
 
@@ -257,14 +257,18 @@ class TracedStep:
             return self._logarithms.setdefault(node.name, log_softmax(outputs))
 
 
-def is_logarithm(factor: EquationFactor) -> bool:
-    """Whether a factor is the cross-entropy's log P, which is computed from the outputs."""
-    return isinstance(factor, Applied) and factor.function == LOG
+def is_logarithm(one: ArraySum, factor: EquationFactor) -> bool:
+    """Whether a factor is the cross-entropy's log P, which is computed from the outputs.
+
+    A logarithm that another layer takes is of what that layer reads.
+    """
+    of_loss = one.node is not None and isinstance(one.node.equation, LossEquation)
+    return of_loss and isinstance(factor, Applied) and factor.function == LOG
 
 
 def is_gate(one: ArraySum, factor: EquationFactor) -> bool:
     """Whether a product in which this factor is 0 is 0 whatever the others are."""
-    return not (isinstance(factor, Access) or is_logarithm(factor)) or _weighs(one, factor)
+    return not (isinstance(factor, Access) or is_logarithm(one, factor)) or _weighs(one, factor)
 
 
 def _weighs(one: ArraySum, factor: EquationFactor) -> bool:

@@ -26,7 +26,7 @@ from .term_tables import cancelled_share, product_text
 from .terms import Terms
 from .traced_step import TracedStep
 from .wording import LANGUAGES, say
-from .zero_values import reason_of_cancelling, reason_of_zero, source_of_zero
+from .zero_values import meets_target, reason_of_cancelling, reason_of_zero, source_of_zero
 
 _PLACES = (
     *(("z", "y", "x"), ("t", "h", "w"), ("z′", "y′", "x′")),
@@ -141,7 +141,7 @@ def _answer(terms: Terms) -> Answer:
         return Answer(element, terms.value, cause, fact)
     if terms.value != 0:
         return Answer(element, terms.value, "sum", _dominance(terms))
-    if terms.magnitude > 0:
+    if terms.magnitude > 0 and not meets_target(terms):
         lost = reason_of_cancelling(terms)
         return Answer(element, 0.0, lost.cause, lost.fact, lost.blocked)
     if side == "grad":
@@ -190,7 +190,7 @@ def _lost_on_the_way(terms: Terms) -> Answer:
 def _open(terms: Terms) -> Iterator[Terms]:
     """The gradients behind an element's open products from which a path leads to the loss."""
     seen = set()
-    for row in terms:
+    for row in (row for row in terms if row.scale):
         gradient = next((f for f in row.factors if f.side == "grad"), None)
         if gradient is None or gradient.index in seen:
             continue

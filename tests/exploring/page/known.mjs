@@ -21,6 +21,9 @@ export const step = stepOf(known.step);
 /** A step of layers as users write them, whose names are those of other functions. */
 export const own = stepOf(known.own.step);
 
+/** A step in which formulas, gates and labels make gradients 0. */
+export const zeroed = stepOf(known.zeroed.step);
+
 /** A step of a network with several outputs. */
 export const forked = stepOf(known.forked.step);
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { why } from "gradtrail/why/why.js";
 import { say } from "gradtrail/words/say.js";
 import { wordsOf } from "gradtrail/words/words.js";
-import { alike, known, own, step } from "./known.mjs";
+import { alike, known, own, step, zeroed } from "./known.mjs";
 
 test("every cause that Python finds", () => {
   assert.ok(known.answers.length >= 60);
@@ -28,6 +28,18 @@ test("a function is what it computes, and a mask what is drawn, whatever they ar
   assert.equal(causes("value", "masked1.output", [1, 0]), "zero weights");
   const closed = "own2 is closed, where own1.output[0,2] is 0";
   assert.ok(say(why(own, "grad", "own1.output", [0, 2]).fact, wordsOf("en").why).includes(closed));
+});
+
+test("what a formula, a gate, a softmax, a constant or a label makes 0", () => {
+  const causes = new Set();
+  for (const { cell, answer, texts } of known.zeroed.answers) {
+    const found = why(zeroed, ...cell);
+    assert.ok(alike(found, answer), `${JSON.stringify(found)} instead of ${JSON.stringify(answer)}`);
+    assert.deepEqual([say(found.fact, wordsOf("en").why), say(found.fact, wordsOf("ko").why)], texts);
+    causes.add(found.cause);
+  }
+  const formulas = ["zero coefficient", "zero function", "zero probability", "no window", "left out"];
+  for (const cause of formulas) assert.ok(causes.has(cause), cause);
 });
 
 test("the sentences of both languages", () => {

@@ -65,6 +65,11 @@ export class Operand {
     return found;
   }
 
+  /** What the array holds, point after point. */
+  stored(points) {
+    return Float64Array.from(placesOf(this.access, this.shape, points), (place) => this.array[place]);
+  }
+
   /** The factor at one point: which element it is, what is stored there, and what is multiplied. */
   at(point) {
     const index = elementAt(this.access, point);

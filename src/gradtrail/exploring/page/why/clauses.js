@@ -8,9 +8,10 @@ import { accessOf } from "gradtrail/equation/affine.js";
 import { isRectifier } from "gradtrail/equation/scalar.js";
 import { elementOfPoint } from "gradtrail/equation/windows.js";
 import { written } from "gradtrail/step/step.js";
+import { multipliesByZero } from "gradtrail/why/coefficients.js";
 
 const WHOLE = [
-  ...["zero weights", "saturated", "level"],
+  ...["zero coefficient", "zero weights", "saturated", "level"],
   ...["no class weight", "no weight", "left out", "no output weight"],
 ];
 const HELPS = ["zero weights", "zero inputs"];
@@ -50,19 +51,19 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
   return closure(fact, name, taker);
 }
 
-/**
- * The loss does not count the class of the sample, or of all that are reached; weights of the squared
- * error are the samples' own.
- */
+/** The loss does not count the sample, or any that are reached; over maps, the positions. */
 export function unweightedClause(sent, count, place, samples) {
-  const softmax = sent.node.equation.rule === "softmax cross-entropy";
   const [sample, , ...position] = place.index;
-  const about = { count, sample, samples };
-  const fact =
-    softmax && position.length
-      ? { kind: "left out", ...about, position: `(${position.join(",")})` }
-      : { kind: softmax ? "no class weight" : "no weight", ...about };
+  const kind = unweightedCause(sent.node.equation, position.length > 0);
+  const fact = { kind, count, sample, samples };
+  if (kind === "left out") fact.position = `(${position.join(",")})`;
   return closure(fact, place.name, place.index);
+}
+
+/** The cause where a weight is 0: it is of a position, of a sample itself, or of its class. */
+export function unweightedCause({ rule }, ofPositions) {
+  if (rule === "squared error") return "no weight";
+  return ofPositions ? "left out" : "no class weight";
 }
 
 /** The loss of one of several outputs does not count in the sum. */
@@ -93,6 +94,12 @@ export function unreadClause(sent, count, index) {
   return closure(fact, sent.receives, index);
 }
 
+/** The layer's formula multiplies by 0 in so many of the products or positions. */
+export function coefficientClause(sent, count, { name, index }, of) {
+  const about = { layer: sent.node.name, element: written("value", name, index), count, of };
+  return closure({ kind: "zero coefficient", ...about, every: count === of }, name, index);
+}
+
 /** A factor that is 0 in so many of the products or positions that come so far. */
 export function factorClause(step, sent, factor, count, index, of) {
   const { node } = sent;
@@ -100,10 +107,10 @@ export function factorClause(step, sent, factor, count, index, of) {
   const name = node.arrays[letter];
   const about = { layer: node.name, element: written("value", name, index), count, of, every: count === of };
   const closed = (kind, more) => closure({ kind, ...about, ...more }, name, index);
+  if (node.equation.type === "Softmax") return closed("zero probability");
   if (factor.type === "Applied") {
-    const value = step.at("value", name, index);
-    if (isRectifier(factor.function)) return closed("relu closed", { value });
-    return closed("flat", { value, function: factor.function.name.replace(/′$/, "") });
+    if (multipliesByZero(node, factor)) return coefficientClause(sent, count, { name, index }, of);
+    return closed(...functionFact(factor.function, step.at("value", name, index)));
   }
   if (step.isMask(name)) return closed("dropped");
   if (node.parameters.includes(letter)) {
@@ -111,4 +118,11 @@ export function factorClause(step, sent, factor, count, index, of) {
     return closed("zero weights", { array: name, whole });
   }
   return closed("zero inputs");
+}
+
+/** A function that is 0: a slope, where it is flat, or what something is multiplied by. */
+function functionFact(applied, value) {
+  if (isRectifier(applied)) return ["relu closed", { value }];
+  const kind = applied.name.endsWith("′") ? "flat" : "zero function";
+  return [kind, { value, function: applied.name.replace(/′$/, "") }];
 }

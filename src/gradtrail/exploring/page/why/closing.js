@@ -4,10 +4,21 @@
 // reaches go through the layers together, as a mask: what a factor of 0 stops is counted, what is left
 // goes on. Where nothing is left, the causes are known.
 
-import { accessOf, indexOf, placeOf, plain, rangesOf, shapeOf, sizeOf } from "gradtrail/equation/affine.js";
+import {
+  accessOf,
+  indexOf,
+  placeOf,
+  plain,
+  rangesOf,
+  real,
+  shapeOf,
+  sizeOf,
+  sparseOf,
+} from "gradtrail/equation/affine.js";
 import { tiesSamples } from "gradtrail/equation/over-axes.js";
 import { Part, placesOf } from "gradtrail/step/step.js";
 import {
+  coefficientClause,
   factorClause,
   lostClause,
   saturatedClause,
@@ -16,7 +27,8 @@ import {
   unweightedClause,
 } from "gradtrail/why/clauses.js";
 import { adjointsOf, nonzeroOf, remembered } from "gradtrail/why/known.js";
-import { any, behind, both, countOf, coverage, met, stoppedBy } from "gradtrail/why/masks.js";
+import { countedWeights, differing } from "gradtrail/why/loss-weights.js";
+import { any, behind, both, countOf, coverage, met, readBy, stoppedBy } from "gradtrail/why/masks.js";
 import { windowsOf } from "gradtrail/why/windows.js";
 
 /**
@@ -130,6 +142,7 @@ class Search {
 
   /** One part of the element: each of its products, factor by factor. */
   walk(sent, part) {
+    if (part.scale === 0) return [coefficientClause(sent, part.length, this, part.length)];
     const gradient = part.operands.find((operand) => operand.side === "grad");
     const shut = new Uint8Array(part.length);
     const stopped = [];
@@ -197,21 +210,38 @@ class Search {
       return access.positions.length && plain(access.positions[0]) === "n" ? this.sized(whole) : whole;
     };
     const delta = `d${node.target}`;
-    const target = { access: term.target, mask };
-    const found = [];
-    const factors = [];
-    for (const factor of term.factors.filter((one) => accessOf(one).array !== delta)) {
+    const gradient = accessOf(term.factors.find((one) => accessOf(one).array === delta));
+    if (real(term.scale) === 0) {
+      const left = { shape: shape(gradient), held: new Uint8Array(sizeOf(shape(gradient))) };
+      return { found: this.multipliedByZero(sent, term, mask), left };
+    }
+    const masked = (factor) => {
       const access = accessOf(factor);
-      const held = this.nonzero(node, factor);
-      if (!held.includes(0)) continue;
-      factors.push({ access, mask: { shape: shape(access), held } });
-      const { count, of, at } = stoppedBy(held, met(access, shape(access), target, ranges).held);
+      return { access, mask: { shape: shape(access), held: this.nonzero(node, factor) } };
+    };
+    const found = [];
+    const factors = [{ access: term.target, mask }, ...sparseOf(term.factors).map(masked)];
+    const there = [...factors];
+    const others = term.factors.filter((one) => one.type !== "Sparse" && accessOf(one).array !== delta);
+    for (const factor of others) {
+      const { access, mask: nonzero } = masked(factor);
+      if (!nonzero.held.includes(0)) continue;
+      factors.push({ access, mask: nonzero });
+      const { count, of, at } = stoppedBy(nonzero.held, met(access, nonzero.shape, there, ranges).held);
       if (count === 0) continue;
-      const { index } = this.element(node.arrays[access.array], shape(access), at);
+      const { index } = this.element(node.arrays[access.array], nonzero.shape, at);
       found.push(factorClause(this.step, sent, factor, count, index, of));
     }
-    const gradient = accessOf(term.factors.find((one) => accessOf(one).array === delta));
-    return { found, left: behind(gradient, shape(gradient), [target, ...factors], ranges) };
+    return { found, left: behind(gradient, shape(gradient), factors, ranges) };
+  }
+
+  /** What a term whose coefficient is 0 stops: all of a mask that it reads. */
+  multipliedByZero(sent, term, mask) {
+    const read = readBy(term, sent.equation, mask.shape);
+    const lost = { shape: mask.shape, held: mask.held.map((one, i) => one & read.held[i]) };
+    if (!any(lost)) return [];
+    const count = countOf(lost);
+    return [coefficientClause(sent, count, this.example(sent.receives, lost), count)];
   }
 
   /** Where a factor is not 0, of the samples that matter. */
@@ -253,24 +283,35 @@ class Search {
       this.open = true;
       return [];
     }
-    const place = this.example(sent.receives, mask);
     if (equation.part && this.step.array("grad", arrays[sent.node.target])[0] === 0) {
+      const place = this.example(sent.receives, mask);
       return [uncountedClause(arrays[sent.node.target], countOf(mask), place)];
     }
-    if (equation.weight !== null) {
-      const weight = this.value(arrays[equation.weight]);
-      // a weight belongs to a sample, or to one of its positions
-      const positions = weight.length / mask.shape[0];
-      const size = mask.held.length / mask.shape[0];
-      const reached = new Set();
-      mask.held.forEach((one, i) => {
-        if (one) reached.add(Math.floor(i / size) * positions + (i % positions));
-      });
-      const samples = [...reached];
-      if (samples.every((n) => weight[n] === 0)) {
-        return [unweightedClause(sent, countOf(mask), place, samples.length)];
-      }
+    const value = (name) => this.value(name);
+    const weights = countedWeights(sent.node, value, mask.shape);
+    const counts = (place) => weights === null || weights.held[weights.placeOf(place)] !== 0;
+    const differs = differing(sent.node, value, weights);
+    const part = (wanted) => ({
+      shape: mask.shape,
+      held: mask.held.map((one, i) => (one && counts(i) === wanted ? 1 : 0)),
+    });
+    const found = [];
+    const level = part(true);
+    if (level.held.some((one, place) => one && differs(place))) {
+      this.open = true; // what comes back is too small for its precision
+      return [];
     }
-    return [saturatedClause(this.step, sent, countOf(mask), place.index)];
+    if (any(level)) {
+      const { index } = this.example(sent.receives, level);
+      found.push(saturatedClause(this.step, sent, countOf(level), index));
+    }
+    const left = part(false);
+    if (any(left)) {
+      const reached = new Set();
+      left.held.forEach((one, place) => one && reached.add(weights.placeOf(place)));
+      const place = this.example(sent.receives, left);
+      found.push(unweightedClause(sent, countOf(left), place, reached.size));
+    }
+    return found;
   }
 }

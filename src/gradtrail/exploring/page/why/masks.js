@@ -14,6 +14,7 @@ import {
   affine,
   bounds,
   namesOfAccess,
+  numberAt,
   plain,
   rangesOf,
   shapeOf,
@@ -84,10 +85,10 @@ export function behind(target, shape, factors, ranges) {
   return widen({ shape: found.shape, held });
 }
 
-/** How often each element of an array is met by the points of one mask. */
-export function met(target, shape, factor, ranges) {
-  if (alike(factor, target, shape)) return factor.mask;
-  const { found, widen } = contracted(target, shape, [factor], ranges);
+/** How often each element of an array is met by the points at which all factors are. */
+export function met(target, shape, factors, ranges) {
+  if (factors.length === 1 && alike(factors[0], target, shape)) return factors[0].mask;
+  const { found, widen } = contracted(target, shape, factors, ranges);
   return widen(found);
 }
 
@@ -190,17 +191,23 @@ export function coverage(equation, shape) {
   const known = coveragesOf(equation);
   const key = shape.join();
   if (!known.has(key)) {
-    const read = equation.terms.map((term) => covered(term, equation, shape)).reduce(both);
+    const read = equation.terms.map((term) => readBy(term, equation, shape)).reduce(both);
     known.set(key, read.held.includes(0) ? read : null);
   }
   return known.get(key);
 }
 
-/** One term's: a position that never leaves its array makes no difference, and is left away. */
-function covered(term, equation, shape) {
+/**
+ * Which elements of an adjoint's target one of its terms has a product for.
+ *
+ * A position that never leaves its array makes no difference, and is left away.
+ */
+export function readBy(term, equation, shape) {
   const ranges = rangesOf(equation);
-  const factors = term.factors.map(accessOf).flatMap((access) => {
+  const factors = term.factors.flatMap((factor) => {
+    const access = accessOf(factor);
     const whole = shapeOf(equation, access.array);
+    if (factor.type === "Sparse") return [{ access, mask: constantMask(factor, whole) }];
     const stays = access.positions.flatMap((position, axis) => {
       const [low, high] = bounds(position, ranges);
       return low >= 0 && high < whole[axis] ? [axis] : [];
@@ -213,4 +220,13 @@ function covered(term, equation, shape) {
     };
   });
   return behind(term.target, shape, factors, ranges);
+}
+
+/** Where a constant of the equation is not 0. */
+function constantMask(factor, shape) {
+  const [, columns] = shape;
+  const held = new Uint8Array(sizeOf(shape));
+  for (let i = 0; i < held.length; i++)
+    held[i] = numberAt(factor, Math.floor(i / columns), i % columns) === 0 ? 0 : 1;
+  return { shape, held };
 }

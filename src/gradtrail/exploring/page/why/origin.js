@@ -11,7 +11,20 @@ export function originOf(terms) {
   const node = terms.side === "value" ? terms.step.producers.get(terms.name) : undefined;
   if (node === undefined) return { kind: "from outside" };
   if (node.equation.type === "Selection") return { kind: "winner", layer: node.name };
-  return { kind: "softmax", source: node.arrays[node.sources[0]], layer: node.name };
+  return { kind: madeAs(node, terms.name), source: node.arrays[node.sources[0]], layer: node.name };
+}
+
+/** What a layer makes of its source that is no sum. */
+function madeAs({ equation, arrays }, name) {
+  if (equation.type !== "Loss") return equation.log ? "log softmax" : "softmax";
+  const { weight, elements, slopes, probabilities, rule } = equation;
+  const kinds = [
+    [weight, "target sum"],
+    [elements, "loss element"],
+    [slopes, "loss slope"],
+    [probabilities, rule === "sigmoid overlap" ? "sigmoid" : "softmax"],
+  ];
+  return kinds.find(([letter]) => letter !== null && arrays[letter] === name)[1];
 }
 
 /**

@@ -10,7 +10,7 @@ import { rankOf } from "gradtrail/why/clauses.js";
 import { closedPaths } from "gradtrail/why/closing.js";
 import { nonfiniteSource, originOf } from "gradtrail/why/origin.js";
 import { cancelling, productText } from "gradtrail/why/tables.js";
-import { sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
+import { meetsTarget, sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
 
 /** Indices that say where in an array something lies; the first that vary are told. */
 const PLACES = [
@@ -73,7 +73,7 @@ function answerOf(terms) {
     return { cause, fact: { kind: "given", element, value, origin: originOf(terms) } };
   }
   if (value !== 0) return { cause: "sum", fact: dominance(terms) };
-  if (terms.magnitude > 0) return reasonOfCancelling(terms);
+  if (terms.magnitude > 0 && !meetsTarget(terms)) return reasonOfCancelling(terms);
   if (side === "grad") return closed(terms, closedPaths(step, name, index));
   return zeroValue(terms);
 }
@@ -115,9 +115,9 @@ function lostOnTheWay(asked) {
 function firstOpen(terms) {
   const seen = new Set();
   for (let number = 0; number < terms.length; number++) {
-    const { factors } = terms.row(number);
+    const { factors, scale } = terms.row(number);
     const gradient = factors.find((factor) => factor.side === "grad");
-    if (gradient === undefined || seen.has(gradient.index.join())) continue;
+    if (scale === 0 || gradient === undefined || seen.has(gradient.index.join())) continue;
     if (factors.some((factor) => factor !== gradient && factor.value === 0)) continue;
     seen.add(gradient.index.join());
     const further = new Terms(terms.step, "grad", gradient.name, gradient.index);
