@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
+from typing import Any
 
 import joblib
 import numpy as np
@@ -30,9 +31,16 @@ SOON = {"epochs": 10, "lr": 0.03, "width": 8, "threads": 1}
 
 NO_OTHER_BY_DEFAULT = re.compile(
     "fit_idempotent|data_not_an_array|dtype_object|fit_check_is_fitted|n_features_in|"
-    "classifiers_classes|decision_proba_consistency"
+    "classifiers_classes|decision_proba_consistency|dict_unchanged|estimators_nan_inf|"
+    "estimators_pickle|f_contiguous|fit2d_predict1d|methods_|no_decision_function|"
+    "pipeline_consistency|supervised_y_2d"
 )
-"""Checks that take minutes with the default number of epochs, and ask nothing that it decides."""
+"""Checks that take long with the default number of epochs, and ask nothing that it decides."""
+
+
+def once(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Each check as it is by itself, without those of arrays of other types and in other memory."""
+    return [pair for pair in pairs if not getattr(pair[1], "keywords", {})]
 
 
 def with_tails() -> pytest.MarkDecorator:
@@ -45,12 +53,13 @@ def with_tails() -> pytest.MarkDecorator:
         for settings in (SOON, {"threads": 1})
     )
     names, pairs = soon.args
-    once = [pair for pair in pairs if not getattr(pair[1], "keywords", {})]
-    first = [pair for pair in once if isinstance(pair[0], CNNClassifier)][::2]
+    first = [pair for pair in once(pairs) if isinstance(pair[0], CNNClassifier)][::2]
     by_default = [
-        pair for pair in usual.args[1] if not NO_OTHER_BY_DEFAULT.search(pair[1].func.__name__)
+        pair
+        for pair in once(usual.args[1])
+        if not NO_OTHER_BY_DEFAULT.search(pair[1].func.__name__)
     ]
-    long = [pair for pair in (*once, *by_default) if pair not in first]
+    long = [pair for pair in (*pairs, *by_default) if pair not in first]
     params = [*first, *(pytest.param(*pair, marks=pytest.mark.long) for pair in long)]
     return pytest.mark.parametrize(names, params, ids=soon.kwargs["ids"])
 

@@ -118,6 +118,15 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
               {"w": W, "k": B.reshape(4, 1, 1)}),
         [gt.Conv2d(4, 3)],
     ),
+    **{
+        f"conv-bias-added-{rank}d": (
+            model([node("Conv", "x w", "c"), node("Add", "c k", "y")],
+                  {"w": drawn(4, 3, *(2,) * rank), "k": B.reshape(4, *(1,) * rank)},
+                  shape=("N", 3, *(4,) * rank)),
+            [layer(4, 2)],
+        )
+        for rank, layer in ((1, gt.Conv1d), (3, gt.Conv3d))
+    },
     "conv-bias-added-first": (
         model([node("Conv", "x w", "c"), node("Add", "k c", "r"), node("Relu", "r", "y")],
               {"w": W, "k": B.reshape(1, 4, 1, 1)}),

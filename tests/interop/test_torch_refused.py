@@ -185,6 +185,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         "flattens the samples into each other; give start_dim=1",
     ),
     "mean of all": (lambda: Function(lambda x: x.mean()), IMAGES, "takes the mean over everything"),
+    "sum of all": (lambda: Function(lambda x: x.sum([])), IMAGES, "takes the sum over everything"),
     "sizes": (
         lambda: Function(lambda x: torch.cat([x, F.max_pool2d(x, 2)], 1)),
         IMAGES,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import FLOAT32, FLOAT64, assert_all_close
 
 import gradtrail as gt
 from gradtrail.engines.cpu.options import Options
@@ -70,8 +71,12 @@ def test_the_bits_are_the_same(engine: str, parts: list[kept_features.Kept | Non
     settings = {"engine": engine, "validation": data(19, 4), **around}
     one = trained(kept, **settings)
     other = trained(anew, **settings, cache_features=False)
-    assert_same(one, other)
-    assert_same_bits(arrays_of(kept), arrays_of(anew))
+    if engine == "cpu":
+        assert_same(one, other)
+        assert_same_bits(arrays_of(kept), arrays_of(anew))
+    else:  # NumPy's library may add the products of more samples in another order
+        assert one.step_losses == pytest.approx(other.step_losses, rel=FLOAT64)
+        assert_all_close(arrays_of(kept), arrays_of(anew), FLOAT32)
     assert kept.drawn == anew.drawn == (3, 12)
     (found,) = parts
     assert found is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -188,33 +188,28 @@ def _begun(
         raise Refusal(f"has no input {unknown[0]!r:.80}; it has {', '.join(map(repr, names[:8]))}")
     if len({dtype for _, dtype, _ in model.inputs}) > 1:
         raise Refusal("takes inputs of several dtypes; make the model one dtype first")
-    builder: Builder | None = None
-    inputs: dict[str, Any] = {}
-    for name, _, told in model.inputs:
-        sizes = told[1:] if batched else told
-        shape = _shape_of_input(sizes, by_name.get(name), name if len(names) > 1 else "")
-        if builder is None:
-            builder = _checked(lambda s: Builder(s, reasons), shape)
-            builder.graph.input_names = [_word(name)]
-            made = builder.input
-        else:
-            made = _checked(lambda s: builder.graph.add_input(s, _word(name)), shape)  # noqa: B023
-        inputs[name] = made if batched else OneSample(made)
-    assert builder is not None, "a model has an input"
-    return builder, inputs
+    first, *others = (
+        _shape_of_input(
+            told[1:] if batched else told, by_name.get(name), name if len(names) > 1 else ""
+        )
+        for name, _, told in model.inputs
+    )
+    words = [_word(name) for name in names]
+    try:
+        builder = Builder(first, reasons)
+        builder.graph.input_names = words[:1]
+        for shape, word in zip(others, words[1:], strict=True):
+            builder.graph.add_input(shape, word)
+    except GradtrailError as cause:
+        raise Refusal(str(cause)) from cause
+    read = builder.graph.inputs
+    made = zip(names, read if batched else map(OneSample, read), strict=True)
+    return builder, dict(made)
 
 
 def _word(name: str) -> str | None:
     """A name in the file that an input here may have, too."""
     return name if name.isidentifier() and name.isascii() else None
-
-
-def _checked(make: Callable[[Shape], Any], shape: Shape) -> Any:
-    """What a shape from a file makes; one that is none is a refusal."""
-    try:
-        return make(shape)
-    except GradtrailError as cause:
-        raise Refusal(str(cause)) from cause
 
 
 def _shape_of_input(sizes: Sequence[int | None], given: Shape | None, name: str) -> Shape:

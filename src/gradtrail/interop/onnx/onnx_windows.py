@@ -19,11 +19,16 @@ def _windows(b: Builder, n: View, kernel: Sequence[int] | None = None) -> Window
     rank = len(b.maps(n.value(0)))
     if kernel is None:
         kernel = n.whole_numbers("kernel_shape", None, count=rank, least=1)
+    flush = _without_padding(n, kernel, rank)
+    return replace(flush, margins=_margins(b, n, flush))
+
+
+def _without_padding(n: View, kernel: Sequence[int], rank: int) -> Windows:
+    """Windows over so many axes that stay within the maps."""
     ones = [1] * rank
     stride = n.whole_numbers("strides", ones, count=rank, least=1)
     dilation = n.whole_numbers("dilations", ones, count=rank, least=1)
-    flush = Windows(tuple(kernel), tuple(stride), ((0, 0),) * rank, tuple(dilation))
-    return replace(flush, margins=_margins(b, n, flush))
+    return Windows(tuple(kernel), tuple(stride), ((0, 0),) * rank, tuple(dilation))
 
 
 def _pads(n: View, rank: int) -> list[int]:
@@ -89,7 +94,7 @@ def _cropped_to_shape(b: Builder, n: View, rank: int, extra: Sequence[int]) -> W
     """The windows of a transposed convolution whose output has a size that is given or ruled."""
     rule = n.word("auto_pad", "NOTSET")
     _pads(n, rank)
-    windows = _windows_without_padding(n, rank)
+    windows = _without_padding(n, _kernel(n), rank)
     sizes = b.maps(n.value(0))
     axes = [*zip(sizes, windows.stride, windows.extents, strict=True)]
     usual = [size * stride for size, stride, _ in axes]
@@ -102,13 +107,6 @@ def _cropped_to_shape(b: Builder, n: View, rank: int, extra: Sequence[int]) -> W
     return replace(windows, margins=tuple(margins))
 
 
-def _windows_without_padding(n: View, rank: int) -> Windows:
-    ones = [1] * rank
-    stride = n.whole_numbers("strides", ones, count=rank, least=1)
-    dilation = n.whole_numbers("dilations", ones, count=rank, least=1)
-    return Windows(_kernel(n), tuple(stride), ((0, 0),) * rank, tuple(dilation))
-
-
 def _max_pool(b: Builder, n: View) -> Any:
     n.whole_number("storage_order", 0, least=0)  # of the winners' indices, which are refused
     return b.maximum_pool(n.value(0), _windows(b, n), ceiling=n.flag("ceil_mode", False))
@@ -118,8 +116,7 @@ def _average_pool(b: Builder, n: View) -> Any:
     windows = _windows(b, n)
     if set(windows.dilation) != {1}:
         raise Refusal(f"has dilations={[*windows.dilation]}; an average pooling here has none")
-    counted = n.flag("count_include_pad", False) or not any(map(any, windows.margins))
-    ceiling = n.flag("ceil_mode", False)
+    counted, ceiling = n.flag("count_include_pad", False), n.flag("ceil_mode", False)
     return b.average_pool(n.value(0), windows, ceiling=ceiling, counted=counted)
 
 

@@ -138,9 +138,7 @@ def _variance(
     correction: float | None = None,
 ) -> Any:
     """The mean square of what remains without the mean, times n/(n − correction)."""
-    if dim is None or isinstance(dim, bool):
-        raise Refusal("takes the variance over everything, samples included")
-    axes = dim if isinstance(dim, Sequence) else [dim]
+    axes = _axes("variance", None if isinstance(dim, bool) else dim)
     count = prod(b.shape(input)[b.axis(input, axis) - 1] for axis in axes)
     less = float(unbiased) if correction is None else correction
     if count <= less:
@@ -150,13 +148,19 @@ def _variance(
     return b.binary("mul", squares, count / (count - less))
 
 
+def _axes(name: str, dim: Any) -> Sequence[int]:
+    """The axes that something is taken over; none that are named are all."""
+    axes = dim if isinstance(dim, Sequence) else [] if dim is None else [dim]
+    if not axes:
+        raise Refusal(f"takes the {name} over everything, samples included")
+    return axes
+
+
 def _reduced(name: str) -> Converter:
     def convert(
         b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
     ) -> Any:
-        if dim is None:
-            raise Refusal(f"takes the {name} over everything, samples included")
-        return b.reduce(name, input, dim if isinstance(dim, Sequence) else [dim], keep=keepdim)
+        return b.reduce(name, input, _axes(name, dim), keep=keepdim)
 
     return convert
 
@@ -170,12 +174,6 @@ def _max(b: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 def _stochastic_depth(b: Builder, input: Any, p: float, mode: str, training: bool = True) -> Any:
     return b.layer(StochasticDepth(p, mode), input) if training and p > 0 else input
-
-
-def _mean(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-    if dim is None:
-        raise Refusal("takes the mean over everything, samples included")
-    return b.mean(input, dim if isinstance(dim, Sequence) else [dim], keep=keepdim)
 
 
 # -- arithmetic -----------------------------------------------------------------------------------
@@ -218,11 +216,8 @@ def _filled_like(number: float) -> Converter:
     """A constant in the shape of the samples, which their gradient does not reach."""
 
     def convert(b: Builder, input: Any, **settings: Any) -> Any:
-        return (
-            b.binary("add", b.binary("mul", input, 0.0), number)
-            if number
-            else (b.binary("mul", input, 0.0))
-        )
+        zeros = b.binary("mul", input, 0.0)
+        return b.binary("add", zeros, number) if number else zeros
 
     return convert
 
@@ -241,7 +236,7 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 
 
 _REDUCTIONS: Mapping[str, Converter] = {  # in torch and as methods, as all that follow
-    "mean": _mean, "var": _variance,
+    "mean": _reduced("mean"), "var": _variance,
     "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max,
     "matmul": _matmul, "bmm": _matmul,
 }  # fmt: skip

@@ -168,7 +168,7 @@ def part(b: Builder, input: Any, at: Any) -> Any:
         raise Refusal("takes positions that depend on the samples")
     known = len(b.shape(input)) + 1
     taken = sum(place is not None and place is not Ellipsis for place in places)
-    middle = next((at for at, place in enumerate(places) if place is Ellipsis), None)
+    middle = next((nth for nth, place in enumerate(places) if place is Ellipsis), None)
     if middle is not None:
         places[middle : middle + 1] = [slice(None)] * (known - taken)
     several = sum(isinstance(place, list | np.ndarray) for place in places) > 1

@@ -158,13 +158,11 @@ def _adaptive_max_pool(rank: int) -> Converter:
         if return_indices:
             return (convert(b, input, output_size), None)
         asked = _asked(b, input, output_size, rank)
-        if set(asked) != {1}:
-            layer = getattr(available, f"AdaptiveMaxPool{rank}d")(collapse_axes(asked))
-            return input if asked == b.maps(input) else b.layer(layer, input)
-        windows = _windows(rank, b.maps(input), None, 0)
-        pooled = b.maximum_pool(input, windows, ceiling=False)
-        b.poolings[pooled.node] = (b.tensor(input), getattr(available, f"GlobalMaxPool{rank}d"))
-        return pooled
+        if set(asked) == {1}:
+            return b.whole_maximum(input)
+        if asked == b.maps(input):
+            return input
+        return b.layer(getattr(available, f"AdaptiveMaxPool{rank}d")(collapse_axes(asked)), input)
 
     return convert
 

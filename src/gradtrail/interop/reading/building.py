@@ -174,8 +174,6 @@ class Builder(Normalizing):
 
     def pad_by(self, x: Any, margins: Margins, mode: str, value: float) -> Any:
         """Positions around each axis, that of the samples aside; below 0 they are taken away."""
-        from ...layers import Pad
-
         zeros = mode == "constant" and value == 0 and all(min(m) >= 0 for m in margins)
         if zeros and len(margins) > 1 and not any(margins[0]):
             return self.pad(x, margins[1:])
@@ -184,7 +182,7 @@ class Builder(Normalizing):
             return x
         while sides[-2:] == (0, 0):
             sides = sides[:-2]
-        return self.layer(Pad(sides, mode, value), x)
+        return self.layer(available.Pad(sides, mode, value), x)
 
     def whole_maximum(self, x: Any) -> Tensor:
         """The maximum of each whole map, (C, 1, 1)."""
@@ -202,19 +200,18 @@ class Builder(Normalizing):
         if name == "mean":
             return self.mean(x, axes, keep=keep)
         shape = self.shape(x)
-        counted = tuple(sorted({self.axis(x, axis) for axis in axes}))
+        counted = sorted({self.axis(x, axis) for axis in axes})
         if len(counted) == len(shape) and not keep:
             raise Refusal(f"takes the {name} over all of a sample, which leaves no axis")
         made = available.Sum if name == "sum" else available.Max
-        return self.layer(made(counted if len(counted) > 1 else counted[0], keepdim=keep), x)
+        first, *others = counted
+        return self.layer(made((first, *others) if others else first, keepdim=keep), x)
 
     def _padded(self, value: Padded) -> Tensor:
         """The layer for zeros around maps."""
-        from ...layers import Pad
-
         sides = tuple(side for margin in reversed(value.margins) for side in margin)
         alike = sides[0] if len(set(sides)) == 1 else sides
-        return self.graph.add(Pad(alike), [value.base], {}, None, value.where)
+        return self.graph.add(available.Pad(alike), [value.base], {}, None, value.where)
 
     def average(self, x: Any, *, keep: bool) -> Any:
         """The mean of each whole map, (C,) or with `keep` (C, 1, 1).
@@ -233,8 +230,6 @@ class Builder(Normalizing):
 
     def mean(self, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
         """The mean over some axes; over those of the maps it is a pooling."""
-        from ...layers import Mean
-
         shape = self.shape(x)
         counted = {self.axis(x, axis) for axis in axes}
         looked_at = isinstance(x, Reshaped) and len(shape) == 2 and len(x.base.shape) == 3
@@ -244,8 +239,8 @@ class Builder(Normalizing):
             return self.average(x, keep=keep)
         if len(counted) == len(shape) and not keep:
             raise Refusal("takes the mean over all of a sample, which leaves no axis")
-        several = tuple(sorted(counted))
-        return self.layer(Mean(several if len(several) > 1 else several[0], keepdim=keep), x)
+        first, *others = sorted(counted)
+        return self.layer(available.Mean((first, *others) if others else first, keepdim=keep), x)
 
 
 def _is_pair(side: Any) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...equation.scalar_text import LONGEST, scalar_to_text
-from ...layers import Conv2d, ConvTranspose2d, Layer, Linear, Normalize, Pointwise
+from ...layers import Layer, Linear, Normalize, Pointwise
+from ...layers.kernel_layer import KernelLayer
 from .arithmetic import layer_of
 from .layer_graph import LayerGraph
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
@@ -223,7 +224,7 @@ class Settling(ABC):
     def _biasless(self, x: Tensor) -> bool:
         """Whether a layer that could have a bias gives it, and has none."""
         layer = self.graph.nodes[x.node].layer if x.node >= 0 else None
-        return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
+        return isinstance(layer, KernelLayer | Linear) and not layer.bias
 
 
 def _multiplies(value: Arithmetic) -> bool:

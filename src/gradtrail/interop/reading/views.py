@@ -183,8 +183,6 @@ class Rearranging(Elementwise):
         self, x: Any, axis: int, start: int | None, stop: int | None, step: int | None = None
     ) -> Any:
         """Some positions of an axis, as Python's slices take them."""
-        from ...layers import Slice
-
         axis = self.axis(x, axis)
         size = self.shape(x)[axis - 1]
         taken = range(*slice(start, stop, step).indices(size))
@@ -193,7 +191,8 @@ class Rearranging(Elementwise):
         if not taken:
             raise Refusal(f"takes none of the {size} positions of axis {axis}")
         bounds = (taken.start, taken.stop if taken.step > 0 or taken.stop >= 0 else None)
-        return self.layer(Slice(*bounds, None if taken.step == 1 else taken.step, axis), x)
+        step = None if taken.step == 1 else taken.step
+        return self.layer(available.Slice(*bounds, step, axis), x)
 
     def select(self, x: Any, axis: int, positions: Sequence[int]) -> Any:
         """Positions of an axis in any order; those that a slice would take are one."""
@@ -203,13 +202,10 @@ class Rearranging(Elementwise):
             raise Refusal(f"takes positions beyond the {size} of axis {axis}")
         found = [int(position) % size for position in positions]
         step = found[1] - found[0] if len(found) > 1 else 1
-        if (
-            found
-            and step
-            and found == [*range(found[0], found[-1] + (1 if step > 0 else -1), step)]
-        ):
+        if found and step:
             stop = found[-1] + (1 if step > 0 else -1)
-            return self.take(x, axis, found[0], None if stop < 0 else stop, step)
+            if found == [*range(found[0], stop, step)]:
+                return self.take(x, axis, found[0], None if stop < 0 else stop, step)
         return self.layer(available.IndexSelect(tuple(found), axis), x)
 
     def split(self, x: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
@@ -248,9 +244,7 @@ class Rearranging(Elementwise):
 
     def _reshaped(self, value: Reshaped) -> Tensor:
         """The layer for a view."""
-        from ...layers import Reshape
-
-        layer: Layer = Reshape(value.shape)
+        layer: Layer = available.Reshape(value.shape)
         try:
             layer.declare((1, *value.base.shape), training=False)
         except ShapeError:  # one that no step does: by way of a row
@@ -260,9 +254,8 @@ class Rearranging(Elementwise):
 
     def _permuted(self, value: Permuted) -> Tensor:
         """The layer for axes in another order."""
-        from ...layers import Permute
-
-        return self.graph.add(Permute(value.dims), [self.tensor(value.base)], {}, None, value.where)
+        layer = available.Permute(value.dims)
+        return self.graph.add(layer, [self.tensor(value.base)], {}, None, value.where)
 
     def _shuffled(self, x: Permuted, shape: Shape) -> Any:
         """A shuffle, if that is what a view of exchanged axes is; else None.
@@ -271,20 +264,18 @@ class Rearranging(Elementwise):
         channels viewed as (C, r, r) whose factors go behind the rows and columns are spread over
         pixels, and the other way round.
         """
-        from ...layers import ChannelShuffle, PixelShuffle, PixelUnshuffle
-
         if not isinstance(x.base, Reshaped):
             return None
         before, seen, dims = x.base.base, x.base.shape, x.dims
         layer: Layer | None = None
         rest = tuple(range(3, len(seen) + 1))
         if dims == (0, 2, 1, *rest) and shape == before.shape == (seen[0] * seen[1], *seen[2:]):
-            layer = ChannelShuffle(seen[0])
+            layer = available.ChannelShuffle(seen[0])
         elif len(seen) == 5 and len(before.shape) == 3:
             if dims == (0, 1, 4, 2, 5, 3) and seen[1] == seen[2]:
-                layer = PixelShuffle(seen[1])
+                layer = available.PixelShuffle(seen[1])
             elif dims == (0, 1, 3, 5, 2, 4) and seen[2] == seen[4]:
-                layer = PixelUnshuffle(seen[2])
+                layer = available.PixelUnshuffle(seen[2])
         if layer is None:
             return None
         found = layer.declare((1, *before.shape), training=False).equation
