@@ -31,8 +31,17 @@ def affine_after(
 
 
 def as_numbers(x: Any) -> Any:
-    """A constant as NumPy takes it."""
+    """A constant as NumPy takes it; what a training would change is none.
+
+    Raises:
+        Refusal: it is a parameter that the model trains, or nothing made of numbers.
+    """
     if isinstance(x, Weights):
+        if x.trained and not (x.frozen or x.running):
+            raise Refusal(
+                f"computes with the parameter {x.name!r} in a way in which no layer here trains "
+                "it; requires_grad=False makes it a constant"
+            )
         return x.values
     known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
     if not known or np.asarray(x).dtype.kind not in "fi":

@@ -56,7 +56,7 @@ class Tensor:
     shape: Shape
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Weights:
     """An array that comes with the foreign model.
 
@@ -65,12 +65,17 @@ class Weights:
         values: in any dtype.
         trained: whether the model says that training changes it.
         frozen: whether a training of the network is to leave it as it is.
+        running: whether no gradient changes it, but the batches do: a running statistic.
     """
 
     name: str
     values: np.ndarray
     trained: bool = False
     frozen: bool = False
+    running: bool = False
+
+    def __repr__(self) -> str:
+        return f"the array {self.name!r:.60}"
 
 
 @dataclass(frozen=True, eq=False)
