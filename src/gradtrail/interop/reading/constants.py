@@ -61,6 +61,24 @@ CONSTANT = "constant"
 """What numbers of the model that are no array of it are called, where a layer holds them."""
 
 
+def check_trainable(x: Any) -> None:
+    """Refuse numbers in the place of an array that a layer here would train.
+
+    Raises:
+        Refusal: they are no parameter.
+    """
+    if isinstance(x, np.ndarray):
+        raise Refusal(untrained(x.shape))
+
+
+def untrained(shape: tuple[int, ...]) -> str:
+    """Why constants of a shape are no layer's weights, as a clause."""
+    return (
+        f"computes with constants of shape {shape} that the model does not hold as a parameter; "
+        "here a layer would train them"
+    )
+
+
 def is_by_channel(shape: tuple[int, ...], sample: tuple[int, ...]) -> bool:
     """Whether constants of a shape are one number, or one for each channel."""
     axes = (1,) * (len(sample) + 1 - len(shape)) + shape

@@ -36,8 +36,21 @@ Shape = tuple[int, ...]
 class BatchSize:
     """The size of the batch, which no network knows."""
 
+    def __repr__(self) -> str:
+        return "N"
+
 
 BATCH: Final = BatchSize()
+
+
+class Places:
+    """Where maxima were, which no layer gives."""
+
+    def __repr__(self) -> str:
+        return "the places of maxima"
+
+
+PLACES: Final = Places()
 
 TRACED: Final = 7919
 """How many samples a module is told that it gets: a number that no other size is."""
