@@ -99,7 +99,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "channels": (
         model([node("Conv", "x w", "y")], {"w": drawn(4, 5, 3, 3)}),
-        r"Conv2d takes a weight of shape \(4, 3, 3, 3\), but the model has \(4, 5, 3, 3\)",
+        r"Conv2d takes a weight of shape \(4, 3, 3, 3\) for samples of \(3, 8, 9\), but the model "
+        r"has \(4, 5, 3, 3\)",
     ),
     "padding": (
         conv(pads=[1 << 30] * 4, strides=[1 << 30] * 2),
@@ -357,6 +358,6 @@ def test_every_reason_is_told_at_once(tmp_path: Path) -> None:
         "node e (Conv) Conv2d groups=2 does not divide the 3 input channels",
         "node t (Transpose) puts axes in the order [1, 0, 2, 2], of which a sample has 3",
         "node l (Clip) has the attribute 'limit', which is not known here",
-        "node f (Conv) Conv2d takes a weight of shape (4, 3, 3, 3), but the model has (4, 5, 3, 3) "
-        "(1 more like it)",
+        "node f (Conv) Conv2d takes a weight of shape (4, 3, 3, 3) for samples of (3, 8, 9), but "
+        "the model has (4, 5, 3, 3) (1 more like it)",
     ]

@@ -62,6 +62,48 @@ def test_a_parameter_behind_a_layer_without_bias_is_its_bias_whatever_follows() 
     np.testing.assert_array_equal(network.parameters["first.bias"], np.float32([1, -1]))
 
 
+COMPUTED: dict[str, Callable[[Any, Any], Any]] = {
+    "exp": lambda m, x: x * m.one.exp(),
+    "twice": lambda m, x: x + 2 * m.one,
+    "less": lambda m, x: x * (1 - m.one),
+    "squared": lambda m, x: x * m.one**2,
+    "with itself": lambda m, x: x * (m.one * m.one),
+    "each channel's": lambda m, x: x + m.shift.abs(),
+    "greater": lambda m, x: x * torch.maximum(m.one, m.fixed),
+    "bound": lambda m, x: x.clamp(min=m.one),
+    "within bounds": lambda m, x: x * m.one.clamp(0, 1),
+    "chosen": lambda m, x: torch.where(x > 0, x, m.one),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_numbers_made_of_a_parameter_are_no_constants(name: str) -> None:
+    """The network would hold them as they are, and train nothing of what they are made of."""
+    module = Two(lambda m, x: COMPUTED[name](m, m.first(x)))
+    with pytest.raises(gt.ArgumentError, match="'(one|shift)' in a way in which no layer") as told:
+        gt.from_torch(module, SHAPE)
+    assert "requires_grad=False makes it a constant" in str(told.value)
+    module.one.requires_grad_(False)
+    module.shift.requires_grad_(False)
+    network = gt.from_torch(module, SHAPE)
+    x = torch.linspace(-2, 2, 16).reshape(1, *SHAPE)
+    expected = module(x).detach().numpy()
+    np.testing.assert_allclose(network.predict(x.numpy(), engine="reference"), expected, atol=1e-6)
+
+
+def test_a_choice_between_numbers_is_told() -> None:
+    module = Two(lambda m, x: m.first(x) * torch.where(m.one > 0, m.one, 2.0))
+    module.one.requires_grad_(False)
+    with pytest.raises(gt.ArgumentError, match="node 'where' chooses between numbers of the model"):
+        gt.from_torch(module, SHAPE)
+
+
+def test_a_parameter_as_a_setting_is_named_and_not_printed() -> None:
+    module = Two(lambda m, x: F.leaky_relu(m.first(x), m.one))
+    with pytest.raises(gt.ArgumentError, match="must be finite, got the array 'one'$"):
+        gt.from_torch(module, SHAPE)
+
+
 def test_one_parameter_for_all_channels_is_no_bias() -> None:
     """It stays one, whose gradient is the sum over the channels."""
     for compute in (lambda m, x: m.first(x) + m.one, lambda m, x: m.one - m.first(x)):

@@ -104,6 +104,29 @@ class Scaled(nn.Module):
         return normed + x * torch.rsqrt(torch.var(x, dim=1, keepdim=True) + 1e-6)
 
 
+class More(nn.Module):
+    """A forward that may be given more, and keeps what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.seen = nn.Conv2d(4, 4, 1), None
+
+    def forward(self, x: Any, *others: Any, scale: float = 2.0, **settings: Any) -> Any:
+        x = self.conv(x) * scale
+        self.seen = x.detach()
+        for other in others:
+            x = x + other
+        mask = settings.get("mask")
+        return x if mask is None else x * mask
+
+
+def shuffled(x: Any) -> Any:
+    """As published, with sizes asked of the bare data."""
+    b, c, h, w = x.data.size()
+    x = x.view(b, 2, c // 2, h, w)
+    return torch.transpose(x, 1, 2).contiguous().view(b, -1, h, w)
+
+
 class Attention(nn.Module):
     """Two heads over places."""
 
@@ -130,6 +153,10 @@ FORWARDS: dict[str, Callable[[], Any]] = {
         lambda x: x.var((2, 3), keepdim=True) + x.var(1, correction=0)[:, None]
     ),
     "attention": Attention,
+    "more": More,
+    "shuffled": lambda: Function(shuffled),
+    "maxima": lambda: Function(lambda x: x.max(dim=2).values.max(2, keepdim=True).values),
+    "lesser": lambda: Function(lambda x: torch.min(x, x * x) + x.min(x.tanh())),
     "many parts": lambda: Function(lambda x: torch.stack([x[:, k % 4] * k for k in range(90)], 2)),
     "zeros": lambda: Function(lambda x: torch.cat([x, torch.zeros_like(x)], 1) + 1),
     "ones": lambda: Function(lambda x: torch.ones_like(x) - x.tanh()),
@@ -139,6 +166,13 @@ FORWARDS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", FORWARDS)
 def test_a_forward(name: str) -> None:
     compared(made(FORWARDS[name]))
+
+
+def test_gradients_that_are_nothing_but_rounding_agree() -> None:
+    module = nn.Sequential(nn.Conv2d(4, 3, 3), Function(lambda x: x.softmax(1).sum(1)))
+    network = gt.from_torch(module, MAPS)
+    x = np.ones((1, *MAPS), np.float32)
+    np.testing.assert_allclose(network.predict(x, engine="reference"), 1, rtol=1e-6)
 
 
 def test_positions_that_a_slice_takes_are_one() -> None:

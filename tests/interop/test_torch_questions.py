@@ -150,6 +150,26 @@ def test_a_module_is_explored(tmp_path: Path) -> None:
         gt.explore(module)
 
 
+def test_samples_of_bfloat16_are_those_of_float32() -> None:
+    module, x, y = drawn()
+    rounded = x.bfloat16()
+    traced = gt.trace(module, rounded, y)
+    assert traced.loss == gt.trace(module, rounded.double(), y).loss
+    np.testing.assert_array_equal(traced.value["input"], rounded.double().numpy())
+
+
+def test_samples_that_are_none_are_told() -> None:
+    module, x, y = drawn()
+    for several in ((x, x[:, :, 0]), {"image": x, "meta": y}):
+        with pytest.raises(
+            gt.ArgumentError, match="trace: of a PyTorch module x is one array"
+        ) as e:
+            gt.trace(module, several, y)
+        assert str(e.value).endswith(f"are not read; got a {type(several).__name__} of 2")
+    with pytest.raises(gt.ArgumentError, match=r"check_gradients: x is of shape \(5,\), and no"):
+        gt.check_gradients(module, y)
+
+
 def test_other_functions_take_networks_alone() -> None:
     module, x, y = drawn()
     with pytest.raises(gt.ArgumentError, match="train: network must be a Network, got a Model; gt"):

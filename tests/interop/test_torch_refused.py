@@ -51,6 +51,34 @@ class Biased(nn.Module):
         return (y + self.gain) + y
 
 
+class Taking(nn.Module):
+    """Forwards that name no input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fixed = nn.Buffer(torch.ones(3, 1, 1, 1))
+
+
+class Several(Taking):
+    def forward(self, *images: Any) -> Any:
+        return images[0].relu()
+
+
+class Named(Taking):
+    def forward(self, **images: Any) -> Any:
+        return images["image"].relu()
+
+
+class Nothing(Taking):
+    def forward(self) -> Any:
+        return self.fixed
+
+
+class Blurred(Taking):
+    def forward(self, x: Any) -> Any:
+        return F.conv2d(x, self.fixed, groups=3)
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "out": (
         lambda: Function(lambda x: torch.add(x, x, out=torch.empty(0))),
@@ -110,13 +138,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "features": (
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(100, 4)),
         IMAGES,
-        r"node '_1' \(Linear at '1'\) Linear takes a weight of shape \(4, 216\), but the model has "
-        r"\(4, 100\)",
+        r"node '_1' \(Linear at '1'\) Linear takes a weight of shape \(4, 216\) for samples of "
+        r"\(216,\), but the model has \(4, 100\)",
     ),
     "channels": (
         lambda: nn.Conv2d(4, 4, 3),
         IMAGES,
-        r"Conv2d takes a weight of shape \(4, 3, 3, 3\), but the model has \(4, 4, 3, 3\)",
+        r"Conv2d takes a weight of shape \(4, 3, 3, 3\) for samples of \(3, 8, 9\), but the model "
+        r"has \(4, 4, 3, 3\)",
     ),
     "window": (
         lambda: nn.Conv2d(3, 4, 10),
@@ -126,6 +155,49 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "tied": (tied, ROWS, "shares the array '0.weight' with node '_0'"),
     "hooks": (hooked, ROWS, r"\(Linear at '0'\) has forward hooks, which may change what it"),
     "two inputs": (Two, IMAGES, "node 'y' is a second input; a network takes one"),
+    "any number of inputs": (
+        Several,
+        IMAGES,
+        r"the model \(Several\) takes whatever it is given, as \*images; write a forward that "
+        "takes one input by its name$",
+    ),
+    "any names": (Named, IMAGES, r"as \*\*images; write a forward"),
+    "no input": (Nothing, IMAGES, r"the model \(Nothing\) takes no input$"),
+    "a mapping": (
+        lambda: Function(lambda batch: batch["image"].relu()),
+        IMAGES,
+        "node 'getitem' reads 'image' of a mapping, while a network takes one array; a module "
+        "whose forward takes that array can be read$",
+    ),
+    "no output": (
+        lambda: Function(lambda x: None),
+        IMAGES,
+        "node 'output' gives nothing: its forward returns None$",
+    ),
+    "places": (
+        lambda: Function(lambda x: x.max(1).indices),
+        IMAGES,
+        "the model gives the places of maxima that no layer computes$",
+    ),
+    "minimum over an axis": (
+        lambda: Function(lambda x: x.min(dim=1).values),
+        IMAGES,
+        "node 'min_1' takes the minimum over axes, while layers take the maximum, as of -x$",
+    ),
+    "a buffer convolves": (
+        Blurred,
+        IMAGES,
+        r"node 'conv2d' computes with constants of shape \(3, 1, 1, 1\) that the model does not "
+        "hold as a parameter; here a layer would train them$",
+    ),
+    "constants of another dtype": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 3, 1).double(), Function(lambda x: x * torch.linspace(0, 1, 9))
+        ),
+        IMAGES,
+        r"node 'mul' \(in '1'\) computes with constants of shape \(9,\) that the "
+        "model does not hold as a parameter; here a layer would train them$",
+    ),
     "two outputs": (
         lambda: Function(lambda x: (x, x.relu())),
         IMAGES,
@@ -171,7 +243,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "indices": (
         lambda: Function(lambda x: F.max_pool2d(x, 2, return_indices=True)[1] + x),
         IMAGES,
-        "node 'add' computes with None, which is no number",
+        "node 'add' computes with the places of maxima, which is no number",
     ),
     "batch": (
         lambda: Function(lambda x: x.view(-1, 12)),
@@ -248,6 +320,10 @@ def test_arguments_that_are_none() -> None:
         gt.from_torch(3, (3, 8, 8))
     with pytest.raises(gt.ArgumentError, match="input_shape is one sample's"):
         gt.from_torch(nn.ReLU(), (3, -8, 8))
+    for several in ({"image": (3,), "meta": (2,)}, ((3,), (2,))):
+        words = r"^from_torch: input_shape is one sample's, and modules of several inputs are not "
+        with pytest.raises(gt.ArgumentError, match=words + "read; got [{(].*image|3"):
+            gt.from_torch(Two(), several)
     with pytest.raises(
         gt.ArgumentError, match=r"Conv2d at '0'. has windows over 2 axes, but samples have 3"
     ):

@@ -68,8 +68,10 @@ class ModuleArrays:
 
     def _weights(self, value: Any, path: str) -> Weights:
         """An array that training changes; what lies in the same place has the same name."""
-        still = not value.requires_grad and not path.endswith(_STATISTICS)
-        return Weights(self._owners.get(path, path), self._copied(value, path), True, still)
+        running = path.endswith(_STATISTICS)
+        still = not value.requires_grad and not running
+        name = self._owners.get(path, path)
+        return Weights(name, self._copied(value, path), True, still, running)
 
     def _copied(self, value: Any, path: str) -> np.ndarray:
         """A tensor as an array of its own."""

@@ -18,12 +18,16 @@ from ...errors import indexed
 from ...graph.step_arrays import given_arrays
 from ...network import Network
 from ..reading.refusals import Refusal
+from .torch_exported import first_line
 from .torch_reader import TorchImport, chosen_output
 from .torch_running import SAMPLES, values_of
 
 _NEAR = 1e-4
 """Relative to the largest number: constants written in float32, and a GELU told by its curve, are
 off by some 1e-6 and pass through many layers."""
+
+_LEAST = 1e-9
+"""What counts as large where all gradients are 0 but for rounding."""
 
 _MANY = 300_000_000
 """Multiply–adds for a sample beyond which one of them must do: each takes a second or so."""
@@ -133,7 +137,8 @@ def _called(module: Any, x: np.ndarray, output: int | str | None, torch: Any) ->
             module(torch.from_numpy(x.copy()))
         found = module(image.clone())  # which may be written over
     except Exception as cause:  # whatever the model's own code raises
-        raise Refusal(f"cannot be called in evaluation, to compare it: {cause}") from cause
+        told = first_line(cause)
+        raise Refusal(f"cannot be called in evaluation, to compare it: {told}") from cause
     found = chosen_output(found, output)
     if not isinstance(found, torch.Tensor):
         raise Refusal(f"gives a {type(found).__name__} in evaluation, not one tensor")
@@ -185,7 +190,8 @@ def _compare_gradients(
         np.zeros(tuple(tensor.shape)) if gradient is None else gradient.numpy()
         for gradient, tensor in zip(found, read, strict=True)
     ]
-    least = 1e-6 * max(np.abs(gradient).max(initial=0.0) for gradient in theirs)
+    largest = max(np.abs(gradient).max(initial=0.0) for gradient in theirs)
+    least = max(1e-6 * largest, _LEAST)
     places = ["the input", *(f"the parameter {imported.arrays[name]!r}" for name in names)]
     mine = [ours[name] for name in (imported.network.input_name, *names)]
     for place, one, other in reversed([*zip(places, mine, theirs, strict=True)]):

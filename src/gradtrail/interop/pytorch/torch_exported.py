@@ -44,7 +44,7 @@ def export_module(module: Any, shape: Shape, torch: Any, reasons: Refusals) -> t
             program = torch.export.export(module, (x,), strict=False)
             made = program.module()
     except Exception as cause:  # whatever the model's own code raises
-        raise Refusal(_first_line(cause)) from cause
+        raise Refusal(first_line(cause)) from cause
     if draws.drawn:
         reasons.note(
             "draws random numbers in its forward, of which a network would keep the first",
@@ -63,8 +63,12 @@ def _without_numbers() -> Any:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def _first_line(cause: Exception) -> str:
-    """The first sentence of what torch.export says, which may go on for a page."""
+def first_line(cause: Exception) -> str:
+    """The first sentence of what PyTorch says, which may go on for a page.
+
+    Args:
+        cause: what it raised.
+    """
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[0] if lines else type(cause).__name__
 

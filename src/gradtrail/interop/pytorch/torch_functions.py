@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, Signature
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ..reading.arithmetic import UNARY
 from ..reading.building import Builder
 from ..reading.einsum_formulas import einsum
 from ..reading.refusals import Refusal
-from ..reading.values import Value, Weights
+from ..reading.values import PLACES, Places, Value, Weights
 from .torch_norms import NORMS, RESIZING
 from .torch_shapes import SHAPE_FUNCTIONS, SHAPE_METHODS, SHAPES, SHUFFLES
 from .torch_windows import WINDOWS, Converter
@@ -169,7 +169,21 @@ def _max(b: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The maximum over an axis with where it was, or of two tensors."""
     if isinstance(dim, Value | Weights | np.ndarray):
         return b.binary("max", input, dim)
-    return (_reduced("maximum")(b, input, dim, keepdim), None)  # no layer gives places
+    return _Found(_reduced("maximum")(b, input, dim, keepdim))
+
+
+class _Found(NamedTuple):
+    """What PyTorch finds along an axis."""
+
+    values: Any
+    indices: Places = PLACES
+
+
+def _min(b: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The minimum of two tensors; that over axes is no layer."""
+    if not isinstance(dim, Value | Weights | np.ndarray):
+        raise Refusal("takes the minimum over axes, while layers take the maximum, as of -x")
+    return b.binary("min", input, dim)
 
 
 def _stochastic_depth(b: Builder, input: Any, p: float, mode: str, training: bool = True) -> Any:
@@ -237,7 +251,7 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 
 _REDUCTIONS: Mapping[str, Converter] = {  # in torch and as methods, as all that follow
     "mean": _reduced("mean"), "var": _variance,
-    "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max,
+    "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max, "min": _min,
     "matmul": _matmul, "bmm": _matmul,
 }  # fmt: skip
 

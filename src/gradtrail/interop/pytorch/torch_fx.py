@@ -193,8 +193,13 @@ def trace_module(
         Refusal: nobody can.
     """
     set_modes(module, keeps)
-    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
-    fixed = {p.name: p.default for p in parameters if p.default is not p.empty}
+    first, *others = _arguments(module)
+    if stars := _ANY_NUMBER.get(first.kind):
+        raise Refusal(
+            f"({type(module).__name__}) takes whatever it is given, as {stars}{first.name}; write "
+            "a forward that takes one input by its name"
+        )
+    fixed = {p.name: p.default for p in others if p.default is not p.empty}
     draws = RandomStates(torch)
     try:
         sizes = TorchSizes(module, shape, torch)
@@ -220,6 +225,24 @@ def trace_module(
             f"the model ({type(module).__name__})",
         )
     return graph
+
+
+_ANY_NUMBER: dict[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
+
+
+def _arguments(module: Any) -> list[inspect.Parameter]:
+    """What a forward takes.
+
+    Raises:
+        Refusal: nothing.
+    """
+    found = list(inspect.signature(module.forward).parameters.values())
+    if not found:
+        raise Refusal(f"({type(module).__name__}) takes no input")
+    return found
 
 
 def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
@@ -249,6 +272,11 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
         def ndim(self) -> Any:
             known = sizes.of(self.node)
             return fx.proxy.Attribute(self, "ndim") if known is None else len(known)
+
+        @property
+        def data(self) -> Any:
+            """A tensor whose sizes are known, too; whoever reads its numbers is refused."""
+            return self.tracer.create_proxy("call_function", getattr, (self, "data"), {})
 
         @property
         def dtype(self) -> Any:
@@ -286,6 +314,16 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
             if not torch.is_grad_enabled():
                 node.meta["constant"] = True
             return Proxy(node, self)
+
+        def create_args_for_root(self, *arguments: Any, **named: Any) -> Any:
+            """Nothing is given beyond the input: `*more` is (), and `**more` is {}."""
+            function, given = super().create_args_for_root(*arguments, **named)
+            for at, proxy in enumerate(given):
+                name = str(proxy.node.target) if isinstance(proxy, fx.Proxy) else ""
+                if name.startswith("*"):
+                    given[at] = {} if name.startswith("**") else ()
+                    self.graph.erase_node(proxy.node)
+            return function, given
 
         def create_node(self, *arguments: Any, **named: Any) -> Any:
             node = super().create_node(*arguments, **named)

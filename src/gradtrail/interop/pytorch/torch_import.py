@@ -106,6 +106,12 @@ def import_module(
     """
     torch, fx = optional_package("torch", caller), optional_package("torch.fx", caller)
     _check_module(module, caller, torch)
+    listed = input_shape if isinstance(input_shape, list | tuple) else ()
+    if isinstance(input_shape, Mapping) or any(isinstance(n, list | tuple) for n in listed):
+        raise ArgumentError(
+            f"{caller}: input_shape is one sample's, and modules of several inputs are not read; "
+            f"got {in_short(input_shape)}"
+        )
     builder = Builder(input_shape, tells_trained=True)
     container = as_container(module, torch)
     asked = _Asked(output, keeps, ending, comparing)

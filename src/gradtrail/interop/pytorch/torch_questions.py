@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...checking.calls import in_short
 from ...errors import ArgumentError
 from ...layers import CrossEntropy, Loss
 from ..reading.values import LastSoftmax
@@ -37,7 +38,16 @@ def asked_of_network(name: str, module: Any, given: Mapping[str, Any]) -> Mappin
         raise ArgumentError(
             f"{name}: of a PyTorch module x is needed, whose shape says what the module takes"
         )
+    if isinstance(x, Mapping) or (isinstance(x, tuple) and any(np.ndim(each) for each in x)):
+        raise ArgumentError(
+            f"{name}: of a PyTorch module x is one array of samples, and modules of several inputs "
+            f"are not read; got {in_short(x)}"
+        )
     x, y = _plain(x), _plain(y)
+    if np.ndim(x) < 2:
+        raise ArgumentError(
+            f"{name}: x is of shape {np.shape(x)}, and no samples (N, …) that a module takes"
+        )
     meant = loss if loss is None or isinstance(loss, Loss) else loss_of_torch(loss, y)
     ending = LastSoftmax.LOGITS if isinstance(meant, CrossEntropy | None) else LastSoftmax.WHOLE
     if meant is not loss:
@@ -47,5 +57,8 @@ def asked_of_network(name: str, module: Any, given: Mapping[str, Any]) -> Mappin
 
 
 def _plain(array: Any) -> Any:
-    """A tensor as an array, wherever it lies and whatever hangs on it."""
-    return array.detach().cpu().numpy() if hasattr(array, "detach") else array
+    """A tensor as an array, wherever it lies and whatever hangs on it; NumPy has no bfloat16."""
+    if not hasattr(array, "detach"):
+        return array
+    here = array.detach().cpu()
+    return (here.float() if str(here.dtype) == "torch.bfloat16" else here).numpy()

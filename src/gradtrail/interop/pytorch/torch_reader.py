@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import GradtrailError
 from ...network import Network
 from ..reading.building import Builder
-from ..reading.constants import CONSTANT
+from ..reading.constants import CONSTANT, untrained
 from ..reading.refusals import UNKNOWN, Refusal
 from ..reading.values import LastSoftmax, Value, Weights
 from .torch_arrays import ModuleArrays
@@ -98,6 +98,8 @@ class GraphReader:
             self.builder.at(where, self._named(node.meta.get("name")))
             if node.op == "output":
                 return self._end(node)
+            if not node.users and _looks_on(node):
+                continue
             try:
                 self._take(node)
             except _WRONG as cause:
@@ -108,15 +110,11 @@ class GraphReader:
     def _end(self, node: Any) -> TorchImport:
         output: Any = UNKNOWN
         with self.reasons.noting(self._where(node)):
-            output = self._of(node.args[0])
-        with self.reasons.noting(self._where(node)):
-            output = chosen_output(output, self.wanted)
-        if isinstance(output, Sequence | Mapping):
-            output = UNKNOWN
+            output = chosen_output(self._of(node.args[0]), self.wanted)
         for held in self.builder.graph.nodes:
             for weights in held.weights.values():
                 if weights.name == CONSTANT:
-                    self.reasons.note(_constant_refused(weights.values.shape), held.where)
+                    self.reasons.note(untrained(weights.values.shape), held.where)
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
         dtype = np.float64 if wide else np.float32
         network = self.builder.network(output, dtype, self.ending)
@@ -369,26 +367,32 @@ def chosen_output(given: Any, wanted: int | str | None) -> Any:
     Raises:
         Refusal: there are several and none is asked for, or not that one.
     """
+    if given is None:
+        raise Refusal("gives nothing: its forward returns None")
     if not isinstance(given, Sequence | Mapping) or isinstance(given, str):
         return given
     fields = getattr(given, "_fields", range(len(given)))
     known = dict(given) if isinstance(given, Mapping) else dict(zip(fields, given, strict=True))
-    if isinstance(wanted, int) and not isinstance(given, Mapping) and 0 <= wanted < len(given):
-        return given[wanted]
     if wanted is None and len(known) == 1:
-        return next(iter(known.values()))
-    if wanted not in known:
+        wanted = next(iter(known))
+    if isinstance(wanted, int) and not isinstance(given, Mapping) and 0 <= wanted < len(given):
+        found = given[wanted]
+    elif wanted in known:
+        found = known[wanted]
+    else:
         asked = "choose one by output=" if wanted is None else f"none of them is output={wanted!r}"
         listed = ", ".join(map(repr, known))
         raise Refusal(f"gives {len(known)} outputs, {listed}; {asked}")
-    return known[wanted]
+    if isinstance(found, Sequence | Mapping):
+        raise Refusal(f"gives {len(found)} outputs in one, at {wanted!r}; let forward give one")
+    return found
 
 
-def _constant_refused(shape: tuple[int, ...]) -> Refusal:
-    return Refusal(
-        f"computes with constants of shape {shape} that the model does not hold as a parameter; "
-        "here a layer would train them"
-    )
+def _looks_on(node: Any) -> bool:
+    """Whether a node computes nothing: of use only where something reads it."""
+    if node.op == "call_method":
+        return bool(node.target == "detach")
+    return node.op == "call_function" and node.target is getattr
 
 
 _DROPOUT = "torch.nn.functional.dropout"

@@ -164,6 +164,11 @@ def part(b: Builder, input: Any, at: Any) -> Any:
     if isinstance(input, Weights):
         return _weights_seen(input, at)
     places = _listed(at)
+    if isinstance(at, str):
+        raise Refusal(
+            f"reads {at!r} of a mapping, while a network takes one array; a module whose forward "
+            "takes that array can be read"
+        )
     if any(isinstance(place, Value) for place in places):
         raise Refusal("takes positions that depend on the samples")
     known = len(b.shape(input)) + 1
@@ -216,6 +221,8 @@ def _getattr(b: Builder, input: Any, name: str) -> Any:
         return _size(b, input)
     if name == "ndim":
         return len(b.shape(input)) + 1
+    if isinstance(input, tuple) and hasattr(input, name):
+        return getattr(input, name)
     raise Refusal(f"reads the attribute {name!r} of a tensor")
 
 

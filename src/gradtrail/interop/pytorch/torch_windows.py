@@ -15,6 +15,7 @@ from ...layers.windows import Windows
 from ..reading.building import Builder, kernel_of
 from ..reading.margins import collapse_axes, cropped_margins
 from ..reading.refusals import Refusal
+from ..reading.values import PLACES
 
 Converter = Callable[..., Any]
 """From the builder, and the arguments under PyTorch's names, to what a function gives."""
@@ -88,7 +89,7 @@ def _max_pool(rank: int) -> Converter:
     ) -> Any:
         windows = _windows(rank, kernel_size, stride, padding, dilation)
         pooled = b.maximum_pool(input, windows, ceiling=ceil_mode)
-        return (pooled, None) if return_indices else pooled  # no layer gives the winners' places
+        return (pooled, PLACES) if return_indices else pooled
 
     return convert
 
@@ -156,7 +157,7 @@ def _adaptive_avg_pool(rank: int) -> Converter:
 def _adaptive_max_pool(rank: int) -> Converter:
     def convert(b: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Any:
         if return_indices:
-            return (convert(b, input, output_size), None)
+            return (convert(b, input, output_size), PLACES)
         asked = _asked(b, input, output_size, rank)
         if set(asked) == {1}:
             return b.whole_maximum(input)

@@ -15,14 +15,19 @@ import numpy as np
 from ...arrays.operations import OPERATIONS
 from ...equation import scalar
 from ...equation.scalar import Expression, Variable, evaluate_scalar
-from ...layers import GELU, Hardtanh, LeakyReLU
+from ...layers import GELU, Hardsigmoid, Hardtanh, LeakyReLU, ReLU, ReLU6
 from ...layers.activations import Activation
 from ..known_activations import ACTIVATIONS
 
-GRID = np.concatenate([np.linspace(-7.3, 7.9, 77), [-1.0, 0.0, 1.0]])
-"""The points; uneven about 0, so that an even and an odd function differ."""
+_FAR = np.outer([-1, 1], [20.5, 130, 1100, 1e5, 1e7, 1e10]).ravel()
+
+GRID = np.concatenate([_FAR, np.linspace(-7.3, 7.9, 77), [-1.0, 0.0, 1.0]])
+"""The points: far ones, where a bound or an added 1e-7 shows, and many about 0, lying unevenly, so
+that an even and an odd function differ."""
 
 _NEAR = 3e-6  # constants are often float32, whose rounding of √½ moves a GELU by 2e-7
+_STRAIGHT = 2e-7  # but a function of straight pieces is told to float32's precision
+_NOTHING = 1e-12  # what cancels leaves where a function is 0, or goes towards it
 
 X = Variable("x")
 
@@ -97,14 +102,28 @@ def _known(layer: Activation) -> np.ndarray:
 
 def layer_of(curve: np.ndarray) -> Activation | None:
     """The activation with these values at `GRID`, or None."""
-    if not np.isfinite(curve).all():
+    if not np.isfinite(curve[len(_FAR) :]).all():
         return None
-    for layer in (*_PLAIN, *_fitted(curve)):
-        expected = _known(layer)
-        if (np.abs(curve - expected) <= _NEAR * np.maximum(1, np.abs(expected))).all():
-            return layer
-    return None
+    return next((k for k in (*_PLAIN, *_fitted(curve)) if _agrees(curve, k)), None)
 
+
+def _agrees(curve: np.ndarray, layer: Activation) -> bool:
+    """Whether a curve is a layer's but for the rounding of constants.
+
+    That scales a value: where the layer gives 0 or nearly so, the curve must, since the logarithm
+    of a ReLU and of what is 1e-6 more are two functions. Far away either may overflow.
+    """
+    expected = _known(layer)
+    near = _STRAIGHT if isinstance(layer, _STRAIGHT_ONES) else _NEAR
+    allowed = near * np.maximum(1, np.abs(expected))
+    small = (expected == 0) | (np.abs(GRID) >= np.abs(_FAR).min())
+    allowed = np.where(small, near * np.abs(expected) + _NOTHING, allowed)
+    known = np.isfinite(curve) & np.isfinite(expected)
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(curve - expected) <= allowed)[known].all())
+
+
+_STRAIGHT_ONES = (ReLU, ReLU6, LeakyReLU, Hardtanh, Hardsigmoid)
 
 _PLAIN = (*(k.layer() for k in ACTIVATIONS if not k.settings), GELU(), GELU(approximate="tanh"))
 """Those without a number that the curve would tell."""
@@ -120,5 +139,11 @@ def _fitted(curve: np.ndarray) -> Iterator[Activation]:
 
 
 def shortest_decimal(number: float) -> float:
-    """The shortest decimal that is the same number in float32: 0.1, not 0.10000000149."""
-    return float(str(np.float32(number)))
+    """The shortest decimal that is the same number: 0.1 for float32's 0.10000000149.
+
+    A number that is none of float32 keeps all of its digits, but for what rounding left behind.
+    """
+    single = np.float32(number)
+    short = float(str(single))
+    same = number == float(single) or abs(number - short) <= 1e-14 * abs(short)
+    return short if same else number

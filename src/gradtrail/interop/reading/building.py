@@ -17,10 +17,11 @@ from ... import layers as available
 from ...layers import Linear
 from ...layers.windows import Windows
 from ...network import Network
+from .constants import check_trainable
 from .margins import Margins, add_margins, collapse_axes, same_margins
 from .normalizing import Normalizing
 from .refusals import UNKNOWN, Refusal
-from .values import LastSoftmax, Padded, Reshaped, Softmaxed, Tensor, Value, Weights
+from .values import LastSoftmax, Padded, Places, Reshaped, Softmaxed, Tensor, Value, Weights
 
 MOST_SPATIAL = 3
 
@@ -54,7 +55,8 @@ class Builder(Normalizing):
         if last is UNKNOWN:
             self.reasons.check()
         if not isinstance(last, Value):
-            self.reasons.note("gives something that no layer computes", "the model")
+            what = repr(last) if isinstance(last, Places) else "something"
+            self.reasons.note(f"gives {what} that no layer computes", "the model")
             self.reasons.check()
         return self.graph.network(self.tensor(last), np.dtype(dtype), self.reasons)
 
@@ -118,6 +120,7 @@ class Builder(Normalizing):
 
     def linear(self, x: Any, weight: Any, bias: Any) -> Any:
         """A linear layer over the last axis: W (K, F), b (K,) or None."""
+        check_trainable(weight)
         if not isinstance(weight, Weights) or weight.values.ndim != 2:
             raise Refusal("multiplies by something that is no matrix of weights")
         if len(self.shape(x)) > 1:
@@ -294,6 +297,7 @@ def _kernel_settings(windows: Windows, groups: int, bias: Any) -> dict[str, Any]
 
 def kernel_of(weight: Any) -> tuple[int, ...]:
     """The kernel size of weights with axes behind the channels."""
+    check_trainable(weight)
     known = isinstance(weight, Weights) and 3 <= weight.values.ndim <= MOST_SPATIAL + 2
     if not known:
         raise Refusal("convolves with something that is no array of weights with 3 to 5 axes")
@@ -305,6 +309,7 @@ def _with_bias(weight: Weights, bias: Any) -> dict[str, Weights]:
     """Weight and bias under their names."""
     if bias is None:
         return {"weight": weight}
+    check_trainable(bias)
     if not isinstance(bias, Weights):
         raise Refusal("adds a bias that is no array of the model")
     return {"weight": weight, "bias": bias}

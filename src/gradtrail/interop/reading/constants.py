@@ -31,8 +31,17 @@ def affine_after(
 
 
 def as_numbers(x: Any) -> Any:
-    """A constant as NumPy takes it."""
+    """A constant as NumPy takes it; what a training would change is none.
+
+    Raises:
+        Refusal: it is a parameter that the model trains, or nothing made of numbers.
+    """
     if isinstance(x, Weights):
+        if x.trained and not (x.frozen or x.running):
+            raise Refusal(
+                f"computes with the parameter {x.name!r} in a way in which no layer here trains "
+                "it; requires_grad=False makes it a constant"
+            )
         return x.values
     known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
     if not known or np.asarray(x).dtype.kind not in "fi":
@@ -50,6 +59,24 @@ def single_number(x: Any) -> float:
 
 CONSTANT = "constant"
 """What numbers of the model that are no array of it are called, where a layer holds them."""
+
+
+def check_trainable(x: Any) -> None:
+    """Refuse numbers in the place of an array that a layer here would train.
+
+    Raises:
+        Refusal: they are no parameter.
+    """
+    if isinstance(x, np.ndarray):
+        raise Refusal(untrained(x.shape))
+
+
+def untrained(shape: tuple[int, ...]) -> str:
+    """Why constants of a shape are no layer's weights, as a clause."""
+    return (
+        f"computes with constants of shape {shape} that the model does not hold as a parameter; "
+        "here a layer would train them"
+    )
 
 
 def is_by_channel(shape: tuple[int, ...], sample: tuple[int, ...]) -> bool:

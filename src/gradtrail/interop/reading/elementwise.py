@@ -55,7 +55,7 @@ class Elementwise(Settling):
         """A PReLU: one slope, or one for each channel, which stand along the channels' axis."""
         if not isinstance(slopes, Weights):
             raise Refusal("has slopes that are no array of weights")
-        count = by_channel(slopes, self.tensor(x).shape).size
+        count = by_channel(slopes.values, self.tensor(x).shape).size
         held = replace(slopes, values=slopes.values.reshape(count))
         return self.layer(PReLU(count), x, weights={"weight": held})
 
@@ -92,6 +92,8 @@ class Elementwise(Settling):
             self._function(x) if isinstance(x, Value) else Literal(single_number(x))
             for x in (condition, positive, other)
         ]
+        if not any(isinstance(part, Arithmetic) for part in parts):
+            raise Refusal("chooses between numbers of the model")
         base, *others = (part.base for part in parts if isinstance(part, Arithmetic))
         one, two, three = (p.body if isinstance(p, Arithmetic) else p for p in parts)
         if any(o != base for o in others) or one is None or two is None or three is None:
@@ -182,7 +184,8 @@ class Elementwise(Settling):
         """Arithmetic with constants: one number, or one for each channel."""
         first = not isinstance(a, Value)
         given, inner = (a, self._function(b)) if first else (b, self._function(a))
-        if isinstance(given, Weights) and given.trained:
+        still = isinstance(given, Weights) and given.frozen and name not in SIGNS
+        if isinstance(given, Weights) and given.trained and not still:
             return self._with_parameter(name, inner, given, first)
         shape = np.shape(given.values if isinstance(given, Weights) else given)
         if not is_by_channel(shape, inner.base.shape):

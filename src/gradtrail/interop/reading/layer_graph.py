@@ -15,6 +15,7 @@ from ...layers.functional import GraphNode, Input
 from ...layers.layer import buffer_shape
 from ...network import Network
 from ...showing.axis_names import name_axis
+from .constants import CONSTANT
 from .refusals import LimitReached, Refusal, Refusals
 from .values import Shape, Tensor, Weights
 
@@ -113,8 +114,8 @@ class LayerGraph:
             got = weights[key].values.shape if key in weights else None
             if got != wanted.get(key):
                 raise Refusal(
-                    f"{layer.kind} takes a {key} of shape {wanted.get(key)}, but the model has "
-                    f"{got}"
+                    f"{layer.kind} takes a {key} of shape {wanted.get(key)} for samples of "
+                    f"{sources[0].shape}, but the model has {got}"
                 )
         shape = equation.shape_of[equation.target.array][1:]
         largest = largest_array(declaration)
@@ -310,7 +311,8 @@ def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]
     """Of the network: that of its arrays, or another where there are none."""
     kinds: dict[np.dtype[Any], str] = {}
     for held in arrays:
-        kinds.setdefault(held.values.dtype, held.name)
+        if held.name != CONSTANT:  # it is cast
+            kinds.setdefault(held.values.dtype, held.name)
     if not kinds and otherwise not in (np.float32, np.float64):
         raise Refusal(f"computes in {otherwise}; make the model float32 or float64 first")
     for dtype, name in kinds.items():

@@ -97,7 +97,7 @@ class Settling(ABC):
         if isinstance(value, Tensor):
             return value
         if not isinstance(value, Value):
-            what = f"the array {value.name!r:.60}" if isinstance(value, Weights) else "a constant"
+            what = repr(value) if isinstance(value, Weights) else "a constant"
             raise Refusal(f"reads {what} where a layer's output is needed")
         if value not in self._made:
             try:

@@ -36,8 +36,21 @@ Shape = tuple[int, ...]
 class BatchSize:
     """The size of the batch, which no network knows."""
 
+    def __repr__(self) -> str:
+        return "N"
+
 
 BATCH: Final = BatchSize()
+
+
+class Places:
+    """Where maxima were, which no layer gives."""
+
+    def __repr__(self) -> str:
+        return "the places of maxima"
+
+
+PLACES: Final = Places()
 
 TRACED: Final = 7919
 """How many samples a module is told that it gets: a number that no other size is."""
@@ -56,7 +69,7 @@ class Tensor:
     shape: Shape
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Weights:
     """An array that comes with the foreign model.
 
@@ -65,12 +78,17 @@ class Weights:
         values: in any dtype.
         trained: whether the model says that training changes it.
         frozen: whether a training of the network is to leave it as it is.
+        running: whether no gradient changes it, but the batches do: a running statistic.
     """
 
     name: str
     values: np.ndarray
     trained: bool = False
     frozen: bool = False
+    running: bool = False
+
+    def __repr__(self) -> str:
+        return f"the array {self.name!r:.60}"
 
 
 @dataclass(frozen=True, eq=False)

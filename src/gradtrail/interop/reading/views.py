@@ -12,6 +12,7 @@ from ... import layers as available
 from ...errors import ShapeError
 from ...layers import Flatten, Layer
 from ...layers.joins import Join
+from .constants import check_trainable
 from .elementwise import Elementwise
 from .refusals import Refusal
 from .values import BATCH, Expanded, Permuted, Reshaped, Shape, Tensor, Value, Weights
@@ -130,6 +131,7 @@ class Rearranging(Elementwise):
 
     def matmul(self, a: Any, b: Any) -> Any:
         """The product of two matrices on the last axes, or of samples and weights."""
+        check_trainable(b)
         if isinstance(b, Weights) and isinstance(a, Value):
             return self.linear(a, replace(b, values=b.values.T), None)
         if not isinstance(a, Value) or not isinstance(b, Value):
