@@ -253,6 +253,15 @@ def test_another_definition_is_told_apart(name: str, wrong: Definition) -> None:
         agrees(loss, kind, wrong)
 
 
+@pytest.mark.parametrize(
+    "loss", [gt.CrossEntropy(), gt.Focal(0), gt.Focal(1.5), gt.Dice()], ids=lambda loss: str(loss)
+)
+def test_what_all_outputs_share_changes_nothing(loss: gt.Focal | gt.Dice) -> None:
+    """A class has the chance that its distance from the greatest output gives, exactly taken."""
+    z = np.round(drawn("classes")[0], 2) + 5000
+    both_engines(loss, z.astype(np.float32).astype(np.float64), drawn("classes")[1])
+
+
 def test_kinks_have_pytorchs_slopes() -> None:
     """The slope of |d| is 0 at 0; Huber's are one where it bends, and the sum of both pieces."""
     z, y = np.float64([[0, 1, -1, 2]]), np.zeros((1, 4))
