@@ -121,7 +121,9 @@ def test_influence_has_each_samples_own_loss() -> None:
 def test_nothing_that_counts_is_refused_and_a_batch_of_it_has_loss_0() -> None:
     z, y = maps((2, 2), 3)
     nothing = np.full_like(y, 255)
-    with pytest.raises(gt.DataError, match="as little as of labels that are left out"):
+    with pytest.raises(
+        gt.DataError, match="all labels in data are left out by ignore_index; nothing"
+    ):
         gt.evaluate(same((3, 2, 2)), (z.astype(np.float32), nothing), loss=MAPS[1])
     for engine in ("cpu", "reference"):
         t = gt.trace(same((3, 2, 2)), z.astype(np.float32), nothing, loss=MAPS[1], engine=engine)
@@ -253,6 +255,24 @@ def test_another_definition_is_told_apart(name: str, wrong: Definition) -> None:
         agrees(loss, kind, wrong)
 
 
+@pytest.mark.parametrize(
+    "loss", [gt.CrossEntropy(), gt.Focal(0), gt.Focal(1.5), gt.Dice()], ids=lambda loss: str(loss)
+)
+def test_what_all_outputs_share_changes_nothing(loss: gt.Focal | gt.Dice) -> None:
+    """A class has the chance that its distance from the greatest output gives, exactly taken."""
+    z = np.round(drawn("classes")[0], 2) + 5000
+    both_engines(loss, z.astype(np.float32).astype(np.float64), drawn("classes")[1])
+
+
+def test_a_target_that_float32_cannot_hold_is_named_by_the_step() -> None:
+    x, y = np.zeros((4, 3), np.float32), np.full((4, 1), 1e300)
+    net = gt.Network((3,), [gt.Linear(1)])
+    with pytest.raises(
+        gt.NonFiniteError, match=r"step 1: loss.target\[0,0\] of layer 'loss' \(L1\)"
+    ):
+        gt.train(net, (x, y), loss=gt.L1(), progress=False)
+
+
 def test_kinks_have_pytorchs_slopes() -> None:
     """The slope of |d| is 0 at 0; Huber's are one where it bends, and the sum of both pieces."""
     z, y = np.float64([[0, 1, -1, 2]]), np.zeros((1, 4))
@@ -282,10 +302,14 @@ def test_trainings_by_other_losses_are_the_references(name: str) -> None:
         (lambda: gt.PointwiseLoss("z − q"), "formula reads q; it is an expression of z"),
         (lambda: gt.PointwiseLoss("z +"), "PointwiseLoss: formula: "),
         (lambda: gt.PointwiseLoss(3), "formula is 3; it is an expression of z"),
-        (lambda: gt.Huber(0), "Huber: delta must be above 0, got 0"),
+        (lambda: gt.Huber(0), "Huber: delta must be a finite number above 0, got 0"),
         (lambda: gt.BCEWithLogits(pos_weight=(-1,)), "pos_weight needs finite numbers ≥ 0"),
         (lambda: gt.Focal(0.5), "gamma must be 0, or from 1 to 100, got 0.5"),
-        (lambda: gt.Dice(0), "smooth must be above 0, got 0"),
+        (lambda: gt.Focal(alpha=(0, 0)), "one of them above 0, got (0.0, 0.0)"),
+        (lambda: gt.Focal(alpha=np.ones((2, 2))), "Focal: alpha needs one number per class"),
+        (lambda: gt.Dice(0), "smooth must be a finite number above 0, got 0"),
+        (lambda: gt.Dice(np.inf), "smooth must be a finite number above 0, got inf"),
+        (lambda: gt.Huber(np.inf), "Huber: delta must be a finite number above 0, got inf"),
     ],
 )
 def test_settings_that_make_no_loss(made: Callable[[], Any], said: str) -> None:

@@ -344,7 +344,9 @@ def test_a_batch_whose_classes_all_have_weight_0_has_loss_0() -> None:
     t = gt.trace(net, x, [3, 3, 3, 3], loss=WEIGHTS)
     assert t.loss == 0
     np.testing.assert_array_equal(t.grad["fc1.weight"], 0)
-    with pytest.raises(gt.DataError, match="all labels in data have weight 0; nothing would count"):
+    with pytest.raises(
+        gt.DataError, match="all labels in data are of classes with weight 0; nothing"
+    ):
         gt.train(net, (x, [3, 3, 3, 3]), loss=WEIGHTS, progress=False)
 
 

@@ -119,7 +119,9 @@ class Samples:
     def rows(self) -> tuple[np.ndarray, bool]:
         """What the loss compares with, float32; one row per class (True) or per sample (False)."""
         rows, by_class = self.loss.rows(self.y, self.prediction)
-        return np.ascontiguousarray(rows, dtype=np.float32), by_class
+        with np.errstate(over="ignore"):  # an infinity is told of by the step that meets it
+            rows = rows.astype(np.float32)
+        return np.ascontiguousarray(rows), by_class
 
     @cached_property
     def even(self) -> bool:
@@ -237,10 +239,9 @@ def check_mass(labels: np.ndarray, loss: Loss, prediction: tuple[int, ...], name
         DataError: all of them are left out, or their classes have weight 0.
     """
     if loss.mass(labels, prediction) == 0:
-        raise DataError(
-            f"the classes of all labels in {name} have weight 0; nothing would count, as little as "
-            "of labels that are left out"
-        )
+        left_out = not loss.answers(labels, prediction)
+        why = "are left out by ignore_index" if left_out else "are of classes with weight 0"
+        raise DataError(f"all labels in {name} {why}; nothing would count")
 
 
 class Batch:

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..checking.arguments import is_real, is_whole
+from ..checking.arguments import is_finite, is_real, is_whole
 from ..checking.calls import call_example
 from ..equation import Access, Array, Penalty, index, loss
 from ..equation.frozen import frozen
@@ -103,6 +103,11 @@ class Focal(ClassLoss):
     def __post_init__(self) -> None:
         _check_gamma("Focal", self.gamma)
         object.__setattr__(self, "alpha", numbers_of("Focal", "alpha", self.alpha))
+        if self.alpha is not None and (np.ndim(self.alpha) != 1 or not any(self.alpha)):
+            raise ArgumentError(
+                "Focal: alpha needs one number per class, one of them above 0, got "
+                f"{self.alpha!r:.60}"
+            )
         if self.ignore_index is not None and not is_whole(self.ignore_index):
             raise ArgumentError(
                 f"Focal: ignore_index must be a whole number or None, got {self.ignore_index!r}"
@@ -324,5 +329,5 @@ def _check_gamma(loss: str, gamma: Any) -> None:
 
 
 def _check_smooth(loss: str, smooth: Any) -> None:
-    if not is_real(smooth) or not smooth > 0:
-        raise ArgumentError(f"{loss}: smooth must be above 0, got {smooth!r}")
+    if not is_finite(smooth) or not smooth > 0:
+        raise ArgumentError(f"{loss}: smooth must be a finite number above 0, got {smooth!r}")

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..checking.arguments import is_real
+from ..checking.arguments import is_finite
 from ..checking.calls import call_example
 from ..equation import Access, Array, Penalty, loss
 from ..equation.frozen import frozen
@@ -191,8 +191,8 @@ class Huber(ElementLoss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not is_real(self.delta) or not self.delta > 0:
-            raise ArgumentError(f"Huber: delta must be above 0, got {self.delta!r}")
+        if not is_finite(self.delta) or not self.delta > 0:
+            raise ArgumentError(f"Huber: delta must be a finite number above 0, got {self.delta!r}")
 
     @property
     def penalty(self) -> Penalty:

@@ -207,13 +207,14 @@ class SoftmaxPenaltyLoss(Kernel):
         known = code.load(at["classes"], code.vector("i32"))
         hit = code.select(code.compare("eq", known, place), code.number(1.0), zero)
         _add(code, sums[1], _masked(code, part, hit))
-        base = code.add(best, _logarithm_of_sum(code, at["Z"], classes, output.strides[0], best))
+        logarithm = _logarithm_of_sum(code, at["Z"], classes, output.strides[0], best)
         (slopes,) = _sums(code, 1)
         share = code.number(1.0 / prod(output.shape[1:]))
         share = code.mul(gradient_share(code, self.places.part), share)
         for last in (False, True):
             with code.loop("k", classes) as k:
-                z = code.sub(code.load(code.at(at["Z"], k, output.strides[0])), base)
+                below = code.sub(code.load(code.at(at["Z"], k, output.strides[0])), best)
+                z = code.sub(below, logarithm)
                 t = code.load(code.at(at["T"], k, targets.strides[0]))
                 absent = code.compare("oeq", t, zero)
                 slope = code.mul(t, compile_expression(code, self.penalty.slope, {"z": z}))
@@ -320,21 +321,19 @@ class OverlapLoss(Kernel):
     def _chances(self, code: Code, part: int, at: Mapping[str, Value], right: Value) -> None:
         output, (_, chances) = self.places.output, self.places.written["P"]
         classes, stride = output.shape[0], output.strides[0]
-        base = None
         if self.softmax:
             best, place = greatest_class(code, at["Z"], classes, stride)
             known = code.load(at["classes"], code.vector("i32"))
             hit = code.compare("eq", known, place)
             hit = code.select(hit, code.number(1.0), code.number(0.0))
             _add(code, right, _masked(code, part, hit))
-            base = code.add(best, _logarithm_of_sum(code, at["Z"], classes, stride, best))
+            logarithm = _logarithm_of_sum(code, at["Z"], classes, stride, best)
         with code.loop("k", classes) as k:
             z = code.load(code.at(at["Z"], k, stride))
-            chance = (
-                OPERATIONS["sigmoid"](code, z)
-                if base is None
-                else vector_exp(code, code.sub(z, base))
-            )
+            if self.softmax:
+                chance = vector_exp(code, code.sub(code.sub(z, best), logarithm))
+            else:
+                chance = OPERATIONS["sigmoid"](code, z)
             code.store(chance, code.at(at["P"], k, chances.strides[0]))
 
     def _classes(self, code: Code, part: int, total: Value) -> None:
