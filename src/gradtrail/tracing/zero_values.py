@@ -95,12 +95,14 @@ def _operands_zero(terms: Terms) -> Reason:
     parts = [part for part in terms.parts if len(part.operands) == widest]
     count = sum(map(len, parts))
     zeros: dict[str, int] = {}
+    read: dict[str, int] = {}
     first: dict[str, Element] = {}
     for part in parts:
         for operand in part.operands:
             kind = _kind(operand.name, terms.step)
             times, element = _zeros(part, operand)
             zeros[kind] = zeros.get(kind, 0) + times
+            read[kind] = read.get(kind, 0) + len(part)
             if element is not None:
                 first.setdefault(kind, element)
     layer = terms.parts[0].sum.layer
@@ -108,9 +110,13 @@ def _operands_zero(terms: Terms) -> Reason:
         fact = Fact("value dropped", layer=layer, element=str(first["mask"]))
         return Reason("dropped", fact, (first["mask"],))
     for kind in ("inputs", "weights"):
-        if zeros.get(kind, 0) == count:
+        if kind in first and zeros[kind] == read[kind] >= count:
             return Reason(f"zero {kind}", Fact(f"value zero {kind}", layer=layer), (first[kind],))
-    factors = tuple(Fact("zero factors", count=n, what=kind) for kind, n in zeros.items() if n)
+    factors = tuple(
+        Fact("zero factors", count=n, what=kind, element=str(first[kind]))
+        for kind, n in zeros.items()
+        if n
+    )
     fact = Fact("value zero products", count=count, factors=factors)
     return Reason("zero products", fact, (next(first[kind] for kind in zeros if kind in first),))
 

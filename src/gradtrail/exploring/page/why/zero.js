@@ -51,19 +51,24 @@ function operandsZero(terms) {
   const widest = Math.max(...terms.parts.map((part) => part.operands.length));
   const parts = terms.parts.filter((part) => part.operands.length === widest);
   const count = parts.reduce((sum, part) => sum + part.length, 0);
-  const { zeros, first } = zerosByKind(parts, terms.step);
+  const { zeros, read, first } = zerosByKind(parts, terms.step);
   const { layer } = terms.parts[0].sum;
   if (zeros.get("mask")) {
     const { side, name, index } = first.get("mask");
     const fact = { kind: "value dropped", layer, element: written(side, name, index) };
     return { cause: "dropped", fact, where: [first.get("mask")] };
   }
-  const all = ["inputs", "weights"].find((kind) => zeros.get(kind) === count);
+  const all = ["inputs", "weights"].find(
+    (kind) => first.has(kind) && zeros.get(kind) === read.get(kind) && read.get(kind) >= count,
+  );
   if (all) {
     return { cause: `zero ${all}`, fact: { kind: `value zero ${all}`, layer }, where: [first.get(all)] };
   }
   const kinds = [...zeros].filter(([, times]) => times > 0);
-  const factors = kinds.map(([what, times]) => ({ kind: "zero factors", count: times, what }));
+  const factors = kinds.map(([what, times]) => {
+    const { side, name, index } = first.get(what);
+    return { kind: "zero factors", count: times, what, element: written(side, name, index) };
+  });
   const fact = { kind: "value zero products", count, factors };
   return { cause: "zero products", fact, where: [first.get(factors[0].what)] };
 }
@@ -86,6 +91,7 @@ export function reasonOfCancelling(terms) {
 /** How many factors of each kind are 0, and the first of them. */
 function zerosByKind(parts, step) {
   const zeros = new Map();
+  const read = new Map();
   const first = new Map();
   for (const { operands, points } of parts) {
     for (const operand of operands) {
@@ -93,12 +99,13 @@ function zerosByKind(parts, step) {
       const values = operand.values(points);
       const times = values.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0);
       zeros.set(kind, (zeros.get(kind) ?? 0) + times);
+      read.set(kind, (read.get(kind) ?? 0) + values.length);
       if (times === 0 || first.has(kind)) continue;
       const { index } = operand.at(points.at(values.indexOf(0)));
       first.set(kind, { side: operand.side, name: operand.name, index });
     }
   }
-  return { zeros, first };
+  return { zeros, read, first };
 }
 
 /** What an array is to the layer that reads it. */
