@@ -122,7 +122,7 @@ def test_a_value_that_a_coefficient_of_0_makes() -> None:
     t = joined("0*a + b", X, np.zeros((2, 3)))
     answer = t.value.why("pointwise1.output", (0, 1))
     assert answer.cause == "zero products"
-    told = "in each of its 2 products a factor is 0: 1 times the coefficient and 1 times inputs."
+    told = "in each of its 2 products a factor is 0: 1 times the coefficient and input2[0,1]."
     assert answer.text.endswith(told)
     answer = joined("0*a*b + a", np.zeros((2, 3)), X).value.why("pointwise1.output", (0, 1))
     assert answer.cause == "zero inputs"
@@ -150,7 +150,7 @@ def test_a_gate_that_is_0_is_no_slope() -> None:
     assert t.grad.why("input2", (1, 1)).cause == "sum"
     made = t.value.why("pointwise1.output", (1, 1))
     assert made.cause == "zero inputs"
-    assert made.text.endswith("in each of its products pointwise1 reads a 0, such as input2[1,1].")
+    assert made.text.endswith("pointwise1 reads input2[1,1], which is 0.")
 
 
 def test_a_gate_that_a_relu_closes() -> None:
@@ -162,7 +162,7 @@ def test_a_gate_that_a_relu_closes() -> None:
     assert made.text.endswith("pointwise1 closes it, its input input2[0,0] is −4.")
     other = t.value.why("pointwise1.output", (0, 1))  # here it is open, and what it gates is 0
     assert other.cause == "zero inputs"
-    assert other.text.endswith("in each of its products pointwise1 reads a 0, such as input1[0,1].")
+    assert other.text.endswith("pointwise1 reads input1[0,1], which is 0.")
 
 
 def test_a_learned_slope_that_nothing_below_0_reaches() -> None:

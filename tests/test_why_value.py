@@ -60,7 +60,12 @@ def test_a_function_that_is_zero_and_not_flat() -> None:
     ("weights", "inputs", "cause", "text"),
     [
         ([0, 1], [1, 0], "zero products", "in each of its 2 products a factor is 0: "),
-        ([0, 0, 1], [1, 1, 0], "zero products", "1 times inputs"),
+        (
+            [0, 0, 1],
+            [1, 1, 0],
+            "zero products",
+            "input[0,2] and 2 times weights, such as fc1.weight[0,0].",
+        ),
         ([0, 0], [1, 2], "zero weights", "all weights of fc1 that it is made with are 0"),
         ([1, 2], [0, 0], "zero inputs", "everything that fc1 reads for it is 0"),
         ([1] * 5000 + [0] * 904, [0] * 5000 + [1] * 904, "zero products", "904 times weights"),
@@ -72,6 +77,25 @@ def test_which_factors_of_a_sum_are_zero(weights, inputs, cause: str, text: str)
     answer = gt.trace(net, np.array([inputs], np.float32), [0]).value.why("fc1.output", (0, 0))
     assert answer.cause == cause
     assert text in answer.text
+
+
+@pytest.mark.parametrize(
+    ("index", "cause", "said"),
+    [
+        (0, "zero inputs", "mul1 reads a[0,0], which is 0."),
+        (1, "zero inputs", "mul1 reads b[0,1], which is 0."),
+        (2, "zero inputs", "everything that mul1 reads for it is 0."),
+    ],
+)
+def test_which_side_of_a_gate_is_zero(index: int, cause: str, said: str) -> None:
+    a, b = gt.Input((3,), name="a"), gt.Input((3,), name="b")
+    net = gt.Network([a, b], gt.Linear(2)(a * b))
+    x = (np.array([[0.0, 1, 0]]), np.array([[5.0, 0, 0]]))
+    t = gt.trace(net, x, [0])
+    answer = t.value.why("mul1", (0, index))
+    assert answer.cause == cause
+    assert answer.text == f"mul1.output[0,{index}] is 0: {said}"
+    assert t.grad.why("b", (0, 0)).text == "db[0,0] is 0: mul1 reads a[0,0], which is 0."
 
 
 def test_a_loss_of_zero() -> None:

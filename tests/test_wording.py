@@ -40,7 +40,10 @@ RARE = [
         Fact("place share", axis=axis, place="(1,2)", sum=float("nan"), share=share)
         for axis, share in zip("yckf", (0.0994, -0.0996, 0.125, 1e9), strict=True)
     ),
-    *(Fact("zero factors", count=1 << 20, what=what) for what in ("mask", "weights", "inputs")),
+    *(
+        Fact("zero factors", count=1 << 20, what=what, element="a")
+        for what in ("mask", "weights", "inputs")
+    ),
 ]
 
 # What the order of the clauses follows from, and the layer of weights that are named themselves.

@@ -168,7 +168,8 @@ def _operands_zero(terms: Terms) -> Reason:
             return _reason_of_kind(terms, kind, found, _reads_zeros(parts, terms.step))
     some = {kind: found for kind, found in zeros.items() if found.count}
     factors = tuple(
-        Fact("zero factors", count=found.count, what=kind) for kind, found in some.items()
+        Fact("zero factors", count=found.count, what=kind, element=str(found.element or ""))
+        for kind, found in some.items()
     )
     fact = Fact("value zero products", count=count, factors=factors)
     where = tuple(found.element for found in some.values() if found.element)
@@ -188,7 +189,7 @@ def _reason_of_kind(terms: Terms, kind: str, zeros: _Zeros, everything: bool) ->
         case "weights":
             return Reason("zero weights", Fact("value zero weights", layer=layer), where)
         case "inputs":
-            fact = Fact("value zero inputs", every=everything, **about)
+            fact = Fact("value zero inputs", every=everything, count=zeros.count, **about)
             return Reason("zero inputs", fact, where)
     assert isinstance(operand.factor, Applied)
     function = operand.factor.function

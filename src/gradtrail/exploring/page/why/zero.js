@@ -120,7 +120,10 @@ function operandsZero(terms) {
       return reasonOfKind(terms, kind, found, () => readsZeros(parts, terms.step));
   }
   const some = [...zeros].filter(([, found]) => found.count > 0);
-  const factors = some.map(([what, found]) => ({ kind: "zero factors", count: found.count, what }));
+  const factors = some.map(([what, { count: times, factor }]) => {
+    const element = factor ? written(factor.side, factor.name, factor.index) : "";
+    return { kind: "zero factors", count: times, what, element };
+  });
   const fact = { kind: "value zero products", count, factors };
   const where = some.flatMap(([, { factor }]) => (factor ? [placeOf(factor)] : [])).slice(0, 1);
   return { cause: "zero products", fact, where };
@@ -129,7 +132,7 @@ function operandsZero(terms) {
 const placeOf = ({ side, name, index }) => ({ side, name, index });
 
 /** One kind of factor is 0 in every product. */
-function reasonOfKind(terms, kind, { factor, operand }, everything) {
+function reasonOfKind(terms, kind, { count, factor, operand }, everything) {
   const { layer } = terms.parts[0].sum;
   if (factor === null) return { cause: "zero coefficient", fact: { kind: "value zero coefficient", layer } };
   const { side, name, index, stored: value } = factor;
@@ -141,7 +144,7 @@ function reasonOfKind(terms, kind, { factor, operand }, everything) {
   });
   if (kind === "mask") return reason("dropped", about);
   if (kind === "weights") return reason("zero weights", { layer });
-  if (kind === "inputs") return reason("zero inputs", { every: everything(), ...about });
+  if (kind === "inputs") return reason("zero inputs", { every: everything(), count, ...about });
   const applied = operand.factor.function;
   if (isRectifier(applied)) return reason("relu closed", { ...about, value });
   return reason("zero function", { ...about, value, function: applied.name });
