@@ -15,7 +15,7 @@ from .element import Element
 from .element_term import ElementTerm, Operand, function_values
 from .facts import Fact, Held
 from .index_points import Block
-from .loss_weights import counted_weights, differing, wide
+from .loss_weights import counted_weights, differing, over_classes
 from .terms import ProductFactor, Terms
 from .traced_step import TracedStep
 
@@ -71,7 +71,7 @@ def meets_target(terms: Terms) -> bool:
         return False
     differs = differing(terms.step, node)
     weights = counted_weights(terms.step, node)
-    counts = True if weights is None else wide(weights != 0, differs.shape)
+    counts = True if weights is None else over_classes(weights != 0, differs.shape)
     return not (differs & counts).any()
 
 
