@@ -129,6 +129,17 @@ def test_a_value_that_a_coefficient_of_0_makes() -> None:
     assert t.grad.why("fc1.weight", (0, 1)).cause == "zero inputs"
 
 
+@pytest.mark.parametrize(
+    "layer", [gt.Equation("Z[n,c] = 0·X[n,c]"), gt.Pointwise("0*x")], ids=["formula", "function"]
+)
+def test_what_a_coefficient_of_0_makes_is_not_handed_on(layer: gt.layers.Layer) -> None:
+    """Even where it multiplies a 0: another number would make a 0, too."""
+    net = gt.Network((2,), [layer, gt.Linear(2)], seed=1, dtype=np.float64)
+    answer = gt.trace(net, np.zeros((2, 2)), [0, 1]).value.why(net.steps[0].name, (0, 1))
+    assert answer.cause == "zero coefficient"
+    assert "handed on" not in answer.text
+
+
 def test_a_gate_that_is_0_is_no_slope() -> None:
     """hardsigmoid(−4) is 0 and so is its slope; tanh(0) is 0, and its slope 1."""
     b = np.array([[-4.0, 1.0], [4.0, 0.0]])

@@ -38,7 +38,7 @@ from .clauses import (
 )
 from .element import Element
 from .element_term import ElementTerm, function_values
-from .loss_weights import counted_weights, differing, wide
+from .loss_weights import counted_weights, differing, over_classes
 from .traced_step import TracedStep
 
 
@@ -293,7 +293,7 @@ class _Search:
         found = []
         weights = counted_weights(self.step, sent.node, self.samples)
         counts = np.ones(len(mask), bool) if weights is None else weights != 0
-        counted = wide(counts, mask.shape)
+        counted = over_classes(counts, mask.shape)
         if (level := mask & counted).any():
             if (level & differing(self.step, sent.node, self.samples)).any():
                 self.open = True  # what comes back is too small for its precision

@@ -30,7 +30,7 @@ def counted_weights(
     return None
 
 
-def wide(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def over_classes(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Weights of samples or positions with the axes of the predictions (N, K, …).
 
     Args:
@@ -59,5 +59,5 @@ def differing(step: TracedStep, node: Node, samples: slice = slice(None)) -> np.
         return np.asarray(value(equation.slopes) != 0)
     found = value(equation.probabilities or equation.source.array)
     if equation.weight and not equation.factors:  # the targets hold it
-        found = found * wide(value(equation.weight), found.shape)
+        found = found * over_classes(value(equation.weight), found.shape)
     return np.asarray(found != value(equation.labels))

@@ -15,7 +15,7 @@ from .element import Element
 from .element_term import ElementTerm, Operand, function_values
 from .facts import Fact, Held
 from .index_points import Block
-from .loss_weights import counted_weights, differing, wide
+from .loss_weights import counted_weights, differing, over_classes
 from .terms import ProductFactor, Terms
 from .traced_step import TracedStep
 
@@ -71,7 +71,7 @@ def meets_target(terms: Terms) -> bool:
         return False
     differs = differing(terms.step, node)
     weights = counted_weights(terms.step, node)
-    counts = True if weights is None else wide(weights != 0, differs.shape)
+    counts = True if weights is None else over_classes(weights != 0, differs.shape)
     return not (differs & counts).any()
 
 
@@ -90,8 +90,20 @@ def source_of_zero(terms: Terms) -> ProductFactor | None:
     rows = [
         row for row in terms if not any(f.function == "[·]" and f.value == 0 for f in row.factors)
     ]
-    factors = [f for f in rows[0].factors if f.function != "[·]"] if len(rows) == 1 else []
+    if len(rows) != 1 or _by_coefficient(terms, node):
+        return None
+    factors = [f for f in rows[0].factors if f.function != "[·]"]
     return factors[0] if len(factors) == 1 and factors[0].stored == 0 else None
+
+
+def _by_coefficient(terms: Terms, node: Node) -> bool:
+    """Whether a coefficient of 0 stands before each product."""
+    return all(
+        part.scale == 0
+        or any(isinstance(f, Applied) and multiplies_by_zero(node, f) for f in part.term.factors)
+        for part in terms.parts
+        if len(part)
+    )
 
 
 def reason_of_zero(terms: Terms) -> Reason:

@@ -39,7 +39,8 @@ export function meetsTarget(terms) {
  */
 export function sourceOfZero(terms) {
   if (terms.given || terms.length > WINDOW) return null;
-  const { equation, arrays, target } = terms.step.producers.get(terms.name);
+  const node = terms.step.producers.get(terms.name);
+  const { equation, arrays, target } = node;
   if (equation.type === "Normalisation" && arrays[target] === terms.name) {
     const made = terms.row(0).factors.find(({ letter }) => letter === equation.normalised);
     return made.stored === 0 ? made : null;
@@ -49,8 +50,16 @@ export function sourceOfZero(terms) {
     const { factors } = terms.row(number);
     if (!factors.some((factor) => factor.called === "[·]" && factor.value === 0)) rows.push(factors);
   }
-  const factors = rows.length === 1 ? rows[0].filter((factor) => factor.called !== "[·]") : [];
+  if (rows.length !== 1 || byCoefficient(terms, node)) return null;
+  const factors = rows[0].filter((factor) => factor.called !== "[·]");
   return factors.length === 1 && factors[0].stored === 0 ? factors[0] : null;
+}
+
+/** Whether a coefficient of 0 stands before each product. */
+function byCoefficient({ parts }, node) {
+  const zero = (factor) => factor.type === "Applied" && multipliesByZero(node, factor);
+  const there = parts.filter((part) => part.length);
+  return there.every((part) => part.scale === 0 || part.term.factors.some(zero));
 }
 
 /**
