@@ -182,7 +182,6 @@ def _part(group: str, found: Sequence[Compared]) -> tuple[Part, bool]:
     """A group's section of the report, and whether it is as good as is asked."""
     right = sum(one.right for one in found)
     wrong = [one.name for one in found if one.wrong]
-    sensitive = [one for one in found if one.sensitive]
     wanted = GROUPS[group].wanted
     passed = not wrong and (wanted is None or right >= wanted * len(found))
     summary = (
@@ -190,9 +189,6 @@ def _part(group: str, found: Sequence[Compared]) -> tuple[Part, bool]:
         f"({percent(right / max(1, len(found)))}), {len(wrong)} with a wrong number"
         f"{': ' + ', '.join(wrong) if wrong else ''}."
     )
-    if sensitive:
-        summary += f" Of {len(sensitive)} float32 itself is farther from float64, PyTorch's, too: "
-        summary += ", ".join(f"{one.name} (it {one.single:.1e})" for one in sensitive) + "."
     click.echo(f"{group}: {summary}\n")
     table = Table(
         ("definition", "parameters >", "outputs >", "gradients >", "CPU engine >", "read in >")
@@ -205,7 +201,11 @@ def _part(group: str, found: Sequence[Compared]) -> tuple[Part, bool]:
     reasons = Table(("what is refused", "definitions >", "such as"))
     for reason, names in _reasons(found):
         reasons.add(reason, str(len(names)), ", ".join(names[:4]))
-    body: list[str | Table] = [summary, table, reasons]
+    far = Table(("rounding beyond the limit", "CPU engine >", "without Winograd >", "PyTorch >"))
+    for one in found:
+        if one.sensitive:
+            far.add(one.name, f"{one.rounded:.1e}", f"{one.direct:.1e}", f"{one.single:.1e}")
+    body: list[str | Table] = [summary, table, far, reasons]
     return Part(group, body), passed
 
 

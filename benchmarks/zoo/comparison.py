@@ -45,7 +45,7 @@ NEAR = 1e-4
 NOTHING = 1e-9
 """A gradient this small beside the largest is 0 in theory: a bias's in front of a batch norm."""
 
-_ALIKE = 4  # Winograd's algorithm rounds a few times more than sums in their order do
+_ALIKE = 4
 _SAMPLES = 2
 _SETTLING = 4
 
@@ -63,8 +63,8 @@ class Compared:
         where: in which array that is.
         rounded: of the CPU engine's outputs from those in float64, relative; None where it was
             not asked.
-        single: of PyTorch's own outputs in float32 from those in float64, relative; None where the
-            CPU engine's are near enough.
+        direct: the same without Winograd's algorithm; None where the former are near enough.
+        single: of PyTorch's own outputs in float32, likewise.
         seconds: for reading it.
         unfinished: whether it took more than it may, or broke.
     """
@@ -76,6 +76,7 @@ class Compared:
     gradients: float = 0.0
     where: str = ""
     rounded: float | None = None
+    direct: float | None = None
     single: float | None = None
     seconds: float = 0.0
     unfinished: bool = False
@@ -94,8 +95,14 @@ class Compared:
 
     @property
     def sensitive(self) -> bool:
-        """Whether float32 is too coarse for the network: PyTorch's own outputs are about as far."""
-        return self.rounded is not None and NEAR < self.rounded <= _ALIKE * (self.single or 0.0)
+        """Whether rounding alone takes the CPU engine's outputs away from those in float64.
+
+        It is Winograd's where sums in their order are near; it is the network's, which multiplies
+        what float32 rounds, where PyTorch's own outputs in float32 are about as far.
+        """
+        if self.rounded is None or self.direct is None or self.single is None:
+            return False
+        return self.rounded > NEAR and self.direct <= max(NEAR, _ALIKE * self.single)
 
 
 def compared(group: str, name: str, *, single: bool = True) -> Compared:
@@ -148,12 +155,13 @@ def _with_pytorch(
     found = Compared(name, "", 0, outputs, gradients, where)
     if not single:
         return found
-    rounded = _rounded(network, x, step.value[network.output_name])
+    rounded = _rounded(network, x, given)
     if rounded <= NEAR:
         return replace(found, rounded=rounded)
     with torch.no_grad(), exact_slopes():
         narrow = _first(module.float()(torch.from_numpy(x).float())).numpy()
-    return replace(found, rounded=rounded, single=apart(narrow, given))
+    direct = _rounded(network, x, given, winograd="off")
+    return replace(found, rounded=rounded, direct=direct, single=apart(narrow, given))
 
 
 def draw_weights(module: Any, torch: Any) -> None:
@@ -273,10 +281,10 @@ def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple
     return worst, where
 
 
-def _rounded(network: Any, x: np.ndarray, wide: np.ndarray) -> float:
+def _rounded(network: Any, x: np.ndarray, wide: np.ndarray, **settings: Any) -> float:
     """How far the CPU engine's outputs are from those in float64."""
     narrow = network_from({**network.architecture(), "dtype": "float32"})
     for held, given in ((narrow.parameters, network.parameters), (narrow.buffers, network.buffers)):
         for name in given:
             held[name] = given[name]
-    return apart(narrow.predict(x.astype(np.float32), engine="cpu"), wide)
+    return apart(narrow.predict(x.astype(np.float32), engine=gt.CPU(**settings)), wide)
