@@ -1,4 +1,4 @@
-"""The walk through networks of others: one definition compared, and a record that goes on."""
+"""The walk through networks of others, a record that goes on, and samples that PyTorch has."""
 
 from __future__ import annotations
 
@@ -78,3 +78,24 @@ def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:
     add_record(None, "timm", Compared("other"))
     add_record(file, "timm", Compared("large", "took more than 600 s", unfinished=True))
     assert recorded(file) == {("classifiers", "small"): right, ("timm", "small"): right}
+
+
+@pytest.mark.torch
+def test_a_sample_s_gradients_are_those_of_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is right for another array of that size is wrong."""
+    torch = pytest.importorskip("torch")
+    from benchmarks.conformance import torch_samples
+
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(3, dtype=torch.float64))
+    x = torch.randn((4, 3, 5), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert 0 < torch_samples._compared(module, x) < 1e-12
+    real = torch_samples.import_module
+
+    def exchanged(*given: object) -> object:
+        found = real(*given)
+        weight, bias = found.network.parameters
+        arrays = {weight: found.arrays[bias], bias: found.arrays[weight]}
+        return replace(found, arrays=arrays)
+
+    monkeypatch.setattr(torch_samples, "import_module", exchanged)
+    assert torch_samples._compared(module, x) > 0.01

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.network.architecture import network_from
+from gradtrail.interop.pytorch.torch_import import import_module
 
+from ..zoo.comparison import gradient_pairs, in_dtype
 from .outcome import Outcome, apart, listed_names, tried
 
 __all__ = ["torch_outcomes"]
@@ -137,11 +138,8 @@ def _compared(module: Any, x: Any) -> float:
     """How far outputs and gradients are from PyTorch's, in evaluation and in training."""
     import torch
 
-    found = gt.from_torch(module, tuple(x.shape[1:]), output=0)
-    network = network_from({**found.architecture(), "dtype": "float64"})  # also without arrays
-    for held, given in ((network.parameters, found.parameters), (network.buffers, found.buffers)):
-        for name in given:
-            held[name] = given[name]
+    imported = import_module(module, tuple(x.shape[1:]), "from_torch", 0)
+    network = in_dtype(imported.network, "float64")  # also without arrays
     worst = 0.0
     for training in (False, True):
         torch.manual_seed(0)
@@ -161,17 +159,6 @@ def _compared(module: Any, x: Any) -> float:
             engine="reference",
         )
         worst = max(worst, apart(step.value[network.output_name], output.detach().numpy()))
-        theirs = _gradients(module, image)
-        mine = [step.grad["input"], *(step.grad[name] for name in network.parameters)]
-        for ours in mine:
-            fitting = [t for t in theirs if t.size == ours.size]
-            near = min((apart(ours.reshape(t.shape), t) for t in fitting), default=float("inf"))
-            worst = max(worst, near)
+        pairs = gradient_pairs(imported, step, module, image)
+        worst = max(worst, *(apart(ours, theirs) for ours, theirs in pairs.values()))
     return worst
-
-
-def _gradients(module: Any, image: Any) -> list[np.ndarray]:
-    """Of the input and of all parameters."""
-    found: list[np.ndarray] = [image.grad.numpy()]
-    found += [p.grad.numpy() for p in module.parameters() if p.grad is not None]
-    return found

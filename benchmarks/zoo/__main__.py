@@ -70,9 +70,9 @@ def main(
         chosen = [name for name in known.names if fnmatch(name, names)]
         left = [name for name in chosen if (group, name) not in results]
         limits = Limits(seconds, memory << 30)
-        for one in _each_tried(group, left, limits, processes, single):
-            results[group, one.name] = one
-            add_record(record, group, one)
+        for result in _each_tried(group, left, limits, processes, single):
+            results[group, result.name] = result
+            add_record(record, group, result)
         part, passed = _part(group, [results[group, name] for name in chosen])
         parts.append(part)
         good = good and (passed or names != "*")

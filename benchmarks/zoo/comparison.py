@@ -34,6 +34,8 @@ __all__ = [
     "draw_statistics",
     "draw_weights",
     "exact_slopes",
+    "gradient_pairs",
+    "in_dtype",
 ]
 
 EXACT = 1e-8
@@ -258,10 +260,16 @@ def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(off / scale) if scale else float(off)
 
 
-def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
-    """The largest difference of a gradient, and in which array; of those that are not 0 in theory.
+def gradient_pairs(
+    imported: Any, step: Any, module: Any, image: Any
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each gradient beside that of the array of the module which it was read from, by name.
 
-    Every parameter of the network is compared with that of the module which it was read from.
+    Args:
+        imported: what became of the module, a `TorchImport`.
+        step: a trace of its network.
+        module: behind a backward pass.
+        image: its input, with a gradient.
     """
     held = dict(module.named_parameters(remove_duplicate=False))
     pairs = {"input": (step.grad["input"], image.grad.numpy())}
@@ -270,6 +278,12 @@ def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple
         mine = step.grad[name]
         other = np.zeros_like(mine) if there is None else there.numpy().reshape(mine.shape)
         pairs[name] = mine, other
+    return pairs
+
+
+def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
+    """The largest difference of a gradient, and in which array; of those not 0 in theory."""
+    pairs = gradient_pairs(imported, step, module, image)
     largest = max(np.abs(theirs).max(initial=0.0) for _, theirs in pairs.values())
     worst, where = 0.0, ""
     for name, (mine, theirs) in pairs.items():
@@ -283,8 +297,14 @@ def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple
 
 def _rounded(network: Any, x: np.ndarray, wide: np.ndarray, **settings: Any) -> float:
     """How far the CPU engine's outputs are from those in float64."""
-    narrow = network_from({**network.architecture(), "dtype": "float32"})
-    for held, given in ((narrow.parameters, network.parameters), (narrow.buffers, network.buffers)):
+    narrow = in_dtype(network, "float32")
+    return apart(narrow.predict(x.astype(np.float32), engine=gt.CPU(**settings)), wide)
+
+
+def in_dtype(network: gt.Network, dtype: str) -> gt.Network:
+    """The same network with the same arrays in another dtype."""
+    made = network_from({**network.architecture(), "dtype": dtype})
+    for held, given in ((made.parameters, network.parameters), (made.buffers, network.buffers)):
         for name in given:
             held[name] = given[name]
-    return apart(narrow.predict(x.astype(np.float32), engine=gt.CPU(**settings)), wide)
+    return made
