@@ -134,6 +134,23 @@ class Course:
         return {n: as_json(getattr(self, n)) for n in numbers} | settings | dropping
 
 
+def refuse_frozen(name: str, network: Graph) -> None:
+    """Refuse a network of which nothing is trained.
+
+    Args:
+        name: the public function.
+        network: that is to be trained.
+
+    Raises:
+        ArgumentError: all of its parameters are frozen.
+    """
+    if network.frozen and not network.trained:
+        raise ArgumentError(
+            f"{name}: every parameter of the network is frozen, so that nothing would change; "
+            'free some of them, as in network.unfreeze("fc*")'
+        )
+
+
 class Setup(NamedTuple):
     """What a training is made of.
 
