@@ -51,6 +51,14 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: g.train(NET, (X, Y), lr=0.1),
         "'lr': the optimiser has it: optimizer=gt.SG",
     ),
+    "a momentum of Adam": (
+        lambda: g.Adam(0.1, momentum=0.9),
+        "^Adam has no argument 'momentum': write betas=, whose first one is the momentum$",
+    ),
+    "a momentum of Adagrad": (
+        lambda: g.Adagrad(0.1, momentum=0.9),
+        "^Adagrad has no argument 'momentum': it takes lr, lr_decay",
+    ),
     "Keras's validation": (
         lambda: g.train(NET, (X, Y), validation_data=(X, Y)),
         r"^train has no argument 'validation_data': write validation=\(x, y\)",

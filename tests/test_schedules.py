@@ -157,7 +157,7 @@ def test_a_plateau_reduces_the_rate_as_in_pytorch() -> None:
         history.loss.append(loss)
         rates.append(schedule.factor_after(0.5, history))
     assert rates == [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2]
-    with pytest.raises(gt.ArgumentError, match="gamma is out of its range, got 1"):
+    with pytest.raises(gt.ArgumentError, match="gamma must be above 0 and below 1, got 1"):
         gt.schedules.ReduceLROnPlateau(1)
 
 

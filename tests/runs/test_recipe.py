@@ -123,6 +123,14 @@ WRONG = {
         MINIMAL + '[optimizer]\ntype = "SGD"\n\nlr = -1',
         "line 8, optimizer.lr: SGD: lr must be a finite number above 0, got -1",
     ),
+    "group": (
+        MINIMAL + '[optimizer]\ntype = "SGD"\nlr = 0.1\n[optimizer.groups]\n"fc*" = {lr = "a"}',
+        "line 8, optimizer.groups: SGD: groups['fc*']: SGD: lr must be a finite number above 0",
+    ),
+    "another key in the sentence": (
+        MINIMAL + "[schedule]\ntype = 'StepDecay'\nat = [0.5]\ngamma = 2",
+        "line 8, schedule.gamma: StepDecay: gamma must be above 0 and at most 1, got 2",
+    ),
     "missing": (MINIMAL + '[optimizer]\ntype = "SGD"', "line 5, optimizer: needs the key 'lr'"),
     "kind": (
         MINIMAL + '[optimizer]\ntype = "Adan"',

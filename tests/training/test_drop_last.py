@@ -52,5 +52,7 @@ def test_what_leaves_nothing_is_refused() -> None:
         DataError, match="50 samples fill no batch of 64, and drop_last=True leaves"
     ):
         trained(plain(), batch_size=64, drop_last=True)
+    with pytest.raises(DataError, match="fill no step of 4 batches of 16.* accumulate up to 50"):
+        trained(plain(), batch_size=16, accumulate=4, drop_last=True)
     with pytest.raises(ArgumentError, match="drop_last must be True or False, got 1"):
         trained(plain(), drop_last=1)

@@ -50,3 +50,26 @@ def test_what_is_no_range() -> None:
         gt.lr_range_test(net, data(), steps=3)
     level = gt.lr_range_test(net, data(), optimizer=gt.SGD(1), steps=10, least=1e-12, most=1e-11)
     assert level.suggestion is None or level.suggestion < 1e-10
+
+
+def test_what_no_rate_is_to_blame_for_is_told() -> None:
+    net, (x, y) = gt.Network((6,), [gt.Linear(2)], seed=0), data()
+    with pytest.raises(gt.NonFiniteError, match=r"lr_range_test: input\[0,0\], sample \d+ is nan"):
+        gt.lr_range_test(net, (x * np.float32(np.nan), y))
+    with pytest.raises(gt.ArgumentError, match="optimizer must be an object .* got 'adam'"):
+        gt.lr_range_test(net, (x, y), optimizer="adam")
+    normed = gt.Network((6,), [gt.Linear(2), gt.BatchNorm1d()], seed=0)
+    with pytest.raises(gt.DataError, match="a batch of 1 sample has 1 position there"):
+        gt.lr_range_test(normed, (x, y), batch_size=len(x) - 1)
+    net.freeze()
+    with pytest.raises(gt.ArgumentError, match="lr_range_test: every parameter .* is frozen"):
+        gt.lr_range_test(net, (x, y))
+
+
+def test_a_loss_below_0_does_not_come_apart_at_once() -> None:
+    net, (x, _) = gt.Network((6,), [gt.Linear(1)], seed=0), data()
+    below = gt.PointwiseLoss("(z − t)**2 − 9")
+    found = gt.lr_range_test(net, (x, x[:, :1]), loss=below, optimizer=gt.SGD(1), most=0.1)
+    assert len(found.losses) == 100
+    assert found.losses.max() < 0
+    assert found.suggestion > 1e-4

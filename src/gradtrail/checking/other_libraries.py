@@ -13,7 +13,11 @@ from collections.abc import Collection, Mapping
 from .other_names import NAMES
 
 _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
-    ("lr", "learning_rate", "max_lr", "momentum", "weight_decay"): {
+    ("momentum", "weight_decay"): {
+        "betas": "betas=, whose first one is the momentum",
+        "optimizer": "the optimiser has it: optimizer=gt.SGD(0.1, momentum=0.9)",
+    },
+    ("lr", "learning_rate", "max_lr"): {
         "lr": "lr=",
         "optimizer": "the optimiser has it: optimizer=gt.SGD(0.1, momentum=0.9)",
         "warm_up": "the optimiser has the learning rate, and a schedule only multiplies it: "

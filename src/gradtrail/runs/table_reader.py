@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -78,9 +78,16 @@ def built(
     except GradtrailError as cause:
         found = [str(cause), *_alone(kind, given)]
     for told in dict.fromkeys(found):
-        key = next((k for k in settings if re.search(rf"\b{re.escape(k)}\b", told)), None)
+        key = _first_named(settings, told)
         faults.add(path if key is None else (*path, key), told.removeprefix(f"{key}: "))
     return None
+
+
+def _first_named(keys: Iterable[str], told: str) -> str | None:
+    """Which of the keys a message names first: those behind it are what else it says."""
+    places = {key: re.search(rf"\b{re.escape(key)}\b", told) for key in keys}
+    found = {key: place.start() for key, place in places.items() if place}
+    return min(found, key=lambda key: found[key]) if found else None
 
 
 def _alone(kind: type, given: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..checking.arguments import flags, is_real, positive, whole_number
+from ..checking.calls import in_short
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss
@@ -64,7 +65,7 @@ class Course:
             value = getattr(self, name)
             if not isinstance(value, kind) and (value is not None or name == "optimizer"):
                 raise ArgumentError(
-                    f"train: {name} must be an object such as {example}, got {value!r}"
+                    f"train: {name} must be an object such as {example}, got {in_short(value)}"
                 )
         _number("mixup", self.mixup, 0, math.inf)
         for name, most in (("clip_norm", math.inf), ("clip_value", math.inf), ("average", 1)):
@@ -103,9 +104,13 @@ class Course:
             ShapeError: outputs that the loss does not compare.
         """
         if not self.steps(count):
+            told, most = f"batch of {self.batch_size}", f"a batch_size up to {count}"
+            if self.accumulate > 1:
+                told = f"step of {self.accumulate} batches of {self.batch_size}"
+                most = f"batch_size times accumulate up to {count}"
             raise DataError(
-                f"train: {count} samples fill no batch of {self.of_step}, and drop_last=True "
-                f"leaves out what fills none; choose a batch_size up to {count}"
+                f"train: {count} samples fill no {told}, and drop_last=True leaves out what fills "
+                f"none; choose {most}"
             )
         size = min(self.batch_size, count)
         left = count % self.of_step % size if not self.drop_last else 0
@@ -127,6 +132,23 @@ class Course:
         if self.accumulate > 1:
             dropping["accumulate"] = self.accumulate
         return {n: as_json(getattr(self, n)) for n in numbers} | settings | dropping
+
+
+def refuse_frozen(name: str, network: Graph) -> None:
+    """Refuse a network of which nothing is trained.
+
+    Args:
+        name: the public function.
+        network: that is to be trained.
+
+    Raises:
+        ArgumentError: all of its parameters are frozen.
+    """
+    if network.frozen and not network.trained:
+        raise ArgumentError(
+            f"{name}: every parameter of the network is frozen, so that nothing would change; "
+            'free some of them, as in network.unfreeze("fc*")'
+        )
 
 
 class Setup(NamedTuple):

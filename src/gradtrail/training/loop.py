@@ -175,7 +175,7 @@ def prepare_training(
     """A training that is checked and ready to run; see `train`."""
     from dataclasses import replace
 
-    from .course import Setup
+    from .course import Setup, refuse_frozen
     from .memory_estimate import check_memory
     from .training import Training
 
@@ -189,11 +189,7 @@ def prepare_training(
                 f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
                 f"{checkpoints!r}"
             )
-    if network.frozen and not network.trained:
-        raise ArgumentError(
-            "train: every parameter of the network is frozen, so that nothing would change; "
-            'free some of them, as in network.unfreeze("fc*")'
-        )
+    refuse_frozen("train", network)
     if len(network.outputs) > 1 and not course.loss.parts:
         course = replace(course, loss=network_loss(network, course.loss))
     runs = engine_for(engine, network, threads)

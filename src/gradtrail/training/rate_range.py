@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ..checking.arguments import is_real, positive, whole_number
-from ..checking.calls import call_example
+from ..checking.calls import call_example, in_short
 from ..engines import Batch, engine_for
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NonFiniteError
 from ..graph.output_losses import network_loss
-from ..optimizers import Adam
+from ..optimizers import Adam, Optimizer
 from ..showing.figures import figure, save_figure
 from ..showing.shown import Shown
 from ..showing.tables import Table
 from ..streams import stream
+from ..tracing.nonfinite import nonfinite_message
+from .course import Course, refuse_frozen
 from .feed import Feed, feed_for
 
 if TYPE_CHECKING:
@@ -31,13 +33,12 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
     from ..layers.loss_functions import AnyLoss
-    from ..optimizers import Optimizer
 
 _KEPT = 0.9
 """How much of the smoothed loss each step leaves."""
 
-_WORSE = 4.0
-"""At how many times the least smoothed loss the test ends: the training has come apart."""
+_WORSE = 3.0
+"""By how many times the least smoothed loss it has to rise: the training has come apart."""
 
 _SHOWN = 12
 """How many rows a table has."""
@@ -139,7 +140,8 @@ def lr_range_test(
 
     Raises:
         ArgumentError: a setting out of its range.
-        DataError: samples or labels that do not fit.
+        DataError: samples or labels that do not fit, or batches that the network cannot normalise.
+        NonFiniteError: the first loss is a NaN or an infinity.
     """
     positive("lr_range_test", batch_size=batch_size)
     seed = whole_number("lr_range_test: seed", seed, 0)
@@ -149,23 +151,37 @@ def lr_range_test(
             f"lr_range_test: least and most must be rates with 0 < least < most, got {least!r} and "
             f"{most!r}"
         )
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise ArgumentError(
+            f"lr_range_test: optimizer must be an object such as gt.SGD(0.1), got "
+            f"{in_short(optimizer)}"
+        )
+    refuse_frozen("lr_range_test", network)
     loss, runs = network_loss(network, loss), engine_for(engine, network, threads)
     feed = feed_for(network, data, loss, runs)
+    Course(loss=loss, batch_size=batch_size).fits(network, len(feed))
     chosen = (Adam() if optimizer is None else optimizer).forgetful()
     trainer = runs.trainer(network, loss, chosen)
-    rates, losses, smoothed = [], [], []
+    rates: list[float] = []
+    losses: list[float] = []
+    smoothed: list[float] = []
     total = 0.0
     with closing(_batches(feed, batch_size, seed)) as batches:
         for number, batch in zip(range(steps), batches, strict=False):
             chosen.lr = float(least * (most / least) ** (number / (steps - 1)))
             done = trainer.step(batch)
             if not np.isfinite(done.loss):
+                if not rates:  # no rate is to blame for the first loss
+                    system = network.system(len(batch), training=True, loss=loss)
+                    where = nonfinite_message(system, trainer.computed(batch), batch.numbers)
+                    raise NonFiniteError(f"lr_range_test: {where}")
                 break
             total = _KEPT * total + (1 - _KEPT) * done.loss
             rates.append(chosen.lr)
             losses.append(done.loss)
             smoothed.append(total / (1 - _KEPT ** (number + 1)))
-            if not done.finite or smoothed[-1] > _WORSE * min(smoothed):
+            least_yet = min(smoothed)
+            if not done.finite or smoothed[-1] - least_yet > _WORSE * abs(least_yet):
                 break
     found = np.array(rates), np.array(losses), np.array(smoothed)
     return RateRange(*found, *_suggested(found[0], found[2]))
@@ -182,13 +198,17 @@ def _batches(feed: Feed, size: int, seed: int) -> Generator[Batch, None, None]:
 
 
 def _suggested(rates: np.ndarray, smoothed: np.ndarray) -> tuple[float | None, str]:
-    """The rate where the loss falls fastest over the rates' logarithm, and why."""
+    """The rate where the loss falls fastest over the rates' logarithm, and why.
+
+    The first tenth of the steps is passed over: a mean of few batches changes with the batches.
+    """
     if len(rates) < 3:
         return None, "The loss came apart at once: no rate is suggested; begin at a lower `least`."
     slopes = np.gradient(smoothed, np.log10(rates))
-    lowest = int(smoothed.argmin())
-    steepest = int(slopes[: max(lowest, 1) + 1].argmin())
-    if slopes[steepest] >= 0 or lowest == 0:
+    first = len(rates) // 10
+    lowest = first + int(smoothed[first:].argmin())
+    steepest = first + int(slopes[first : max(lowest, 1) + 1].argmin())
+    if slopes[steepest] >= 0 or lowest == first:
         return None, "The loss never falls: no rate is suggested; make more steps, or see the data."
     why = (
         f"The loss falls fastest at a rate of {rates[steepest]:.2g}, by {-slopes[steepest]:.2g} "

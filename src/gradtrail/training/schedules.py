@@ -8,7 +8,7 @@ from dataclasses import field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
 
-from ..checking.arguments import is_real, is_whole
+from ..checking.arguments import is_finite, is_real, is_whole
 from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -308,11 +308,14 @@ class ReduceLROnPlateau(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_measure("ReduceLROnPlateau", self.measure)
-        for name, least, most in (("gamma", 0, 1), ("threshold", 0, math.inf), ("least", 0, 1)):
-            value = getattr(self, name)
-            good = is_real(value) and least <= value <= most
-            if not good or (name == "gamma" and value in (0, 1)) or value == math.inf:
-                raise ArgumentError(f"ReduceLROnPlateau: {name} is out of its range, got {value!r}")
+        for good, bounds in (
+            (is_real(self.gamma) and 0 < self.gamma < 1, "gamma must be above 0 and below 1"),
+            (is_finite(self.threshold) and self.threshold >= 0, "threshold must be at least 0"),
+            (is_real(self.least) and 0 <= self.least <= 1, "least must lie between 0 and 1"),
+        ):
+            if not good:
+                value = getattr(self, bounds.partition(" ")[0])
+                raise ArgumentError(f"ReduceLROnPlateau: {bounds}, got {value!r}")
         for name in ("patience", "cooldown"):
             if not is_whole(getattr(self, name), 0):
                 raise ArgumentError(
