@@ -132,7 +132,7 @@ def _network(model: Model, given: Any, reasons: Refusals, batched: bool) -> Netw
             _keep(operation, results, known)
     with reasons.noting():
         if model.output not in known:
-            raise Refusal(f"has the output {model.output!r:.80}, which no node gives")
+            raise Refusal(f"has the output {model.output!r:.80}, which no layer gives")
     last = output_of(builder, known.get(model.output, UNKNOWN), batched=batched)
     network = builder.network(last, dtype)
     if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
