@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from published_names import DIGESTS, digest, timm_names, torchvision_names
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from tails import beginning
 
 import gradtrail as gt
@@ -113,6 +113,17 @@ def test_a_head_of_another_size_is_named_or_left(tmp_path: Path) -> None:
         assert (network.parameters[name] == same.parameters[name]).all()
     network.freeze("features*")
     assert network.trained == ("classifier_1.weight", "classifier_1.bias")
+
+
+def test_a_fresh_head_is_no_advice_where_something_else_is_wrong(tmp_path: Path) -> None:
+    path = published(tmp_path, 4)
+    arrays = load_file(path)
+    save_file({**arrays, "ema": np.ones(3, np.float32)}, path)
+    with pytest.raises(gt.FileError, match="ema of the file belongs to no layer") as extra:
+        gt.architecture("squeezenet1_1", weights=path).network((3, 32, 32))
+    with pytest.raises(gt.FileError, match="there is no such file") as missing:
+        gt.architecture("squeezenet1_1", classes=4, weights=tmp_path / "none").network((3, 32, 32))
+    assert "fresh_head=True" not in f"{extra.value} {missing.value}"
 
 
 def test_a_file_of_timm_has_the_norms_of_timm(tmp_path: Path) -> None:

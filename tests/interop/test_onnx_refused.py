@@ -86,7 +86,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "model has 3 inputs and no arrays; if they are its weights, export the model with them$",
     ),
     "missing": (
-        model([node("Relu", "z", "y")]), "reads 'z', which nothing before it gives",
+        model([node("Relu", "z", "y")]), "reads 'z', which no layer before it gives",
+    ),
+    "mask": (
+        model([helper.make_node("Dropout", ["x"], ["d", "m"]), node("Where", "m x d", "y")]),
+        r"node y \(Where\) reads 'm', which no layer before it gives",
+    ),
+    "places by places": (
+        model([node("Gather", "x i", "y", axis=2)], {"i": np.arange(6).reshape(2, 3)}),
+        r"node y \(Gather\) takes places by an array of \(2, 3\), while one row of them is a layer",
+    ),
+    "as many as there are samples": (
+        model([node("Shape", "x", "n"), node("Slice", "x n n", "y")]),
+        r"node y \(Slice\) has starts=\[N, 3, 8, 9\], and N, the number of samples, may be any",
+    ),
+    "a power of each channel": (
+        model([node("Pow", "x c", "y")], {"c": drawn(3, 1, 1)}),
+        r"\(Pow\) computes for each channel another function of each element, which no layer here",
     ),
     "stride 0": (conv(strides=[0, 1]), r"has strides=\[0, 1\], not 2 whole numbers from 1 on"),
     "three axes": (

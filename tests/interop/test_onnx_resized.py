@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 from onnx_models import model, node, written
 from onnx_spellings import ints
 
+CORNERS, FLOAT = "align_corners", np.float32
 SIZES, SCALES = ints(1, 3, 7, 5), np.array([1, 1, 0.6, 1.7], np.float32)
 
 RESIZED: dict[str, tuple[dict[str, Any], bool, gt.Resize]] = {
@@ -32,12 +33,15 @@ RESIZED: dict[str, tuple[dict[str, Any], bool, gt.Resize]] = {
     ),
     "factors that are not whole": (
         {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"}, False,
-        gt.Resize((4, 15), "linear", (0.6000000238418579, 1.7000000476837158),
-                  positions="half_pixel_symmetric"),
+        gt.Resize((4, 15), "linear", (0.6, 1.7), positions="half_pixel_symmetric"),
     ),
     "rounded up": (
         {"nearest_mode": "ceil", "coordinate_transformation_mode": "align_corners"}, True,
         gt.Resize((7, 5), "nearest", positions="align_corners", rounding="ceil"),
+    ),
+    "on an edge": (
+        {"nearest_mode": "floor", "coordinate_transformation_mode": "half_pixel"}, False,
+        gt.Resize((4, 15), "nearest", (0.6, 1.7), rounding="floor"),
     ),
     "kept in shape": (
         {"keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}, True,
@@ -72,6 +76,50 @@ def test_channels_last(tmp_path: Path) -> None:
     assert [type(layer) for layer in layers_of(network)] == [gt.Upsample]
     x = samples(network)
     agree(outputs(network, x), onnx_outputs(path, x))
+
+
+def test_a_single_row_lies_at_the_first(tmp_path: Path) -> None:
+    """ONNX's text and ONNX Runtime say so; its own interpreter has −½, which a cubic shows."""
+    asked = {"mode": "cubic", "coordinate_transformation_mode": "pytorch_half_pixel"}
+    made = node("Resize", "x . . s", "y", **asked)
+    path = written(model([made], {"s": ints(1, 3, 1, 5)}, opset=19), tmp_path / "m.onnx")
+    network = gt.from_onnx(path)
+    x = samples(network, 1)
+    agree(outputs(network, x), onnx_outputs(path, x))
+
+
+def test_a_factor_is_the_decimal_that_was_meant(tmp_path: Path) -> None:
+    """0.7 of 10 is 7, and not 6 as 0.699999988 of it is."""
+    arrays = {"s": np.array([1, 1, 0.7, 0.7], np.float32)}
+    for where in ("half_pixel", "asymmetric"):
+        made = node("Resize", "x . s", "y", mode="linear", coordinate_transformation_mode=where)
+        path = written(model([made], arrays, shape=("N", 3, 10, 20)), tmp_path / "m.onnx")
+        network = gt.from_onnx(path)
+        x = samples(network, 1)
+        assert outputs(network, x).shape == (1, 3, 7, 14)
+        agree(outputs(network, x), onnx_outputs(path, x))
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_corners_by_a_factor_that_makes_no_whole_size(mode: str, tmp_path: Path) -> None:
+    """PyTorch and ONNX Runtime lay 8 rows on 5, ONNX's own interpreter 8.5."""
+    asked = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
+    made, arrays = node("Resize", "x . s", "y", **asked), {"s": np.array([1, 1, 1.7, 2], FLOAT)}
+    path = written(model([made], arrays, shape=("N", 3, 5, 6)), tmp_path / "m.onnx")
+    with pytest.raises(gt.FileError, match=r"5 · 1.7 = 8.5, .*nn.Upsample\(size=8, …\)$"):
+        gt.from_onnx(path)
+    network = gt.Network((3, 5, 6), [gt.Resize((8, 12), mode, (1.7, 2), positions=CORNERS)])
+    gt.to_onnx(network, path)
+    x = samples(network, 1)
+    agree(onnx_outputs(path, x), outputs(network, x))
+
+
+def test_corners_go_out_by_their_sizes(tmp_path: Path) -> None:
+    network = gt.Network((3, 5, 6), [gt.Upsample(1.7, "bilinear", align_corners=True)])
+    gt.to_onnx(network, tmp_path / "m.onnx")
+    x = samples(network, 1)
+    agree(onnx_outputs(tmp_path / "m.onnx", x), outputs(network, x))
+    agree(outputs(gt.from_onnx(tmp_path / "m.onnx"), x), outputs(network, x))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,31 @@ def test_several_inputs(tmp_path: Path) -> None:
     agree(network.predict(x, engine="reference"), expected)
 
 
+def test_nodes_in_any_order(tmp_path: Path) -> None:
+    """As tools leave a file that they turned into float16: with the casts at its end."""
+    nodes = [
+        node("Conv", "h u b", "c"),
+        node("Relu", "c", "r"),
+        node("Add", "r s", "y"),
+        node("Cast", "x", "h", to=TensorProto.FLOAT),
+        node("Identity", "w", "u"),
+        node("Sigmoid", "r", "s"),
+    ]
+    made = model(nodes, {"w": W, "b": B})
+    made.graph.output[0].name = "y"
+    path = written(made, tmp_path / "model.onnx")
+    network = gt.from_onnx(path)
+    assert [step.name for step in network.steps] == ["conv1", "relu1", "sigmoid1", "add1"]
+    x = samples(network)
+    agree(outputs(network, x), onnx_outputs(path, x))
+
+
+def test_nodes_in_a_circle_are_refused(tmp_path: Path) -> None:
+    nodes = [node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "b", "y")]
+    with pytest.raises(gt.FileError, match=r"\(Add\) reads 'b', which no layer before it gives$"):
+        gt.from_onnx(written(model(nodes), tmp_path / "model.onnx"))
+
+
 def test_an_input_that_nothing_reads_is_left_out(tmp_path: Path) -> None:
     made = with_inputs(model([node("Relu", "x", "y")], {"w": W}), z=("N", 2))
     network = gt.from_onnx(written(made, tmp_path / "model.onnx"))

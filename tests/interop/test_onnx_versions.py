@@ -85,6 +85,13 @@ def resized(opset: int) -> Nodes:
     return [node("Resize", "x . f" if opset > 12 else "x e f", "y", **asked)]
 
 
+def sloped(opset: int) -> Nodes:
+    if opset < 7:
+        return [node("PRelu", "x t", "y")]
+    axes = {"axes": [1, 2]} if opset < 13 else {}
+    return [node("Unsqueeze", "t" if axes else "t i", "u", **axes), node("PRelu", "x u", "y")]
+
+
 def softened(opset: int) -> Nodes:
     return [
         node("Flatten", "x", "f"),
@@ -105,6 +112,7 @@ FORMS: dict[str, tuple[Form, Arrays, Sequence[int]]] = {
     "Dropout": (dropped, {"r": np.array(0.25, FLOAT)}, (1, 6, 7, 10, 12, 13, NEWEST)),
     "Pad": (told("Pad", 11, pads=[0, 0, 1, 0, 0, 0, 0, 2]),
             constants(pads=[0, 0, 1, 0, 0, 0, 0, 2]), (2, 11, 13, 18, 19, NEWEST)),
+    "PRelu of channels": (sloped, {"t": T, "i": ints(1, 2)}, (1, 6, 7, 9, 13, 16, NEWEST)),
     "ReduceMax": (*reduced("ReduceMax", 18), (1, 11, 13, 18, NEWEST)),
     "ReduceMean": (*reduced("ReduceMean", 18), (1, 11, 13, 18, NEWEST)),
     "ReduceSum": (*reduced("ReduceSum", 13), (1, 11, 13, NEWEST)),

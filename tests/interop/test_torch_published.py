@@ -140,6 +140,20 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(b, c, h, w)
 
 
+class Shifted(nn.Module):
+    """Constants of each channel within functions that are the same for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fixed = nn.Buffer(torch.rand(1, 4, 1, 1) + 0.5)
+
+    def forward(self, x: Any) -> Any:
+        y = x - self.fixed
+        ways = y**2, y.abs(), torch.exp(y), 1 - y, y * -2, -y / self.fixed, torch.where(y > 0, y, 1)
+        first = self.fixed - x, self.fixed / (x * x + 1), self.fixed - y * 2
+        return torch.cat([*ways, *first, (x * self.fixed).clamp(min=-0.5)], 1)
+
+
 FORWARDS: dict[str, Callable[[], Any]] = {
     "positions": Chosen,
     "positions copied": lambda: Function(copied),
@@ -149,6 +163,7 @@ FORWARDS: dict[str, Callable[[], Any]] = {
     "sizes": Halved,
     "norm and activation": lambda: nn.Sequential(NormAndActivation(4)),
     "scaled": Scaled,
+    "shifted": Shifted,
     "variance": lambda: Function(
         lambda x: x.var((2, 3), keepdim=True) + x.var(1, correction=0)[:, None]
     ),

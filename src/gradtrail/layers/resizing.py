@@ -18,7 +18,7 @@ from .resampling import matrices, resampled, row_of
 POSITIONS: Mapping[str, Callable[[float, float, int, int], float]] = {
     "half_pixel": lambda y, scale, here, there: (y + 0.5) / scale - 0.5,
     "pytorch_half_pixel": lambda y, scale, here, there: (
-        (y + 0.5) / scale - 0.5 if there > 1 else -0.5
+        (y + 0.5) / scale - 0.5 if there > 1 else 0.0
     ),
     "half_pixel_symmetric": lambda y, scale, here, there: (
         here / 2 * (1 - there / (scale * here)) + (y + 0.5) / scale - 0.5
@@ -57,7 +57,7 @@ class Resize(Layer):
 
     U[y,h] is how much of row h row y takes, and where it is 0 there is no product. Row y lies at
     (y + ½)/s − ½ of the input ("half_pixel"), at y·(H − 1)/(s·H − 1) ("align_corners") or at y/s
-    ("asymmetric"); "pytorch_half_pixel" puts a single row at −½, "half_pixel_symmetric" keeps the
+    ("asymmetric"); "pytorch_half_pixel" puts a single row at 0, "half_pixel_symmetric" keeps the
     centres of both maps on each other where s·H is not whole. Beyond the edge the outermost rows
     are taken.
 

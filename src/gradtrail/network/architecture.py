@@ -108,8 +108,9 @@ class Architecture:
         try:
             load_weights(network, self.weights, skip=skip, rename=self.our_name)
         except FileError as cause:
-            hint = "fresh_head=True leaves the head as it begins"
-            raise FileError(f"{self.name}: {cause}; {hint}") from cause
+            other = f"{self.head}.weight has shape" in str(cause)
+            hint = "; fresh_head=True leaves the head as it begins" if other else ""
+            raise FileError(f"{self.name}: {cause}{hint}") from cause
 
     def having(self, **settings: Any) -> Architecture:
         """The same with other settings, such as the depth of a U-Net.

@@ -57,7 +57,8 @@ class LoadedWeights:
         if len(self.misfits) > _SHOWN:
             told.append(f"{len(self.misfits) - _SHOWN} more have other shapes")
         if self.unused:
-            told.append(f"{_listed(self.unused)} of the file belong to no layer")
+            belong = "belongs" if len(self.unused) == 1 else "belong"
+            told.append(f"{_listed(self.unused)} of the file {belong} to no layer")
         return told
 
     def __repr__(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heappop, heappush
 from math import prod
 from typing import Any
 
@@ -132,7 +133,7 @@ def _network(model: Model, given: Any, reasons: Refusals, batched: bool) -> Netw
             _keep(operation, results, known)
     with reasons.noting():
         if model.output not in known:
-            raise Refusal(f"has the output {model.output!r:.80}, which no node gives")
+            raise Refusal(f"has the output {model.output!r:.80}, which no layer gives")
     last = output_of(builder, known.get(model.output, UNKNOWN), batched=batched)
     network = builder.network(last, dtype)
     if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
@@ -145,11 +146,39 @@ def _network(model: Model, given: Any, reasons: Refusals, batched: bool) -> Netw
 def _needed(model: Model) -> list[Operation]:
     """The nodes that the output depends on, in order; all, where no node gives it."""
     wanted, found = {model.output}, []
-    for operation in reversed(model.operations):
+    operations = _sorted(model.operations)
+    for operation in reversed(operations):
         if not wanted.isdisjoint(operation.outputs):
             found.append(operation)
             wanted.update(operation.inputs)
-    return found[::-1] or list(model.operations)
+    return found[::-1] or operations
+
+
+def _sorted(operations: Sequence[Operation]) -> list[Operation]:
+    """Nodes behind what they read, else in the file's order; in a circle they stay where they are.
+
+    A file is to have them so, but programs that turn one into float16 append their casts.
+    """
+    makers: dict[str, int] = {}
+    for place, operation in enumerate(operations):
+        for name in operation.outputs:
+            makers.setdefault(name, place)
+    readers: list[list[int]] = [[] for _ in operations]
+    missing = [0] * len(operations)
+    for place, operation in enumerate(operations):
+        for maker in {makers[name] for name in operation.inputs if name and name in makers}:
+            readers[maker].append(place)
+            missing[place] += 1
+    ready = [place for place, count in enumerate(missing) if not count]
+    order: list[int] = []
+    while ready:
+        order.append(heappop(ready))
+        for reader in readers[order[-1]]:
+            missing[reader] -= 1
+            if not missing[reader]:
+                heappush(ready, reader)
+    order += [place for place, count in enumerate(missing) if count]
+    return [operations[place] for place in order]
 
 
 def _called(operation: Operation) -> tuple[str | None, str | None]:

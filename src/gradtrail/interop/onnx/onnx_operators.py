@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -116,7 +117,10 @@ def _near(one: float, other: float) -> bool:
 
 
 def _prelu(b: Builder, n: View) -> Any:
-    return b.prelu(n.value(0), n.weights(1))
+    slopes, axes = n.weights(1), len(b.shape(n.value(0))) - 1
+    if n.opset < 7 and slopes.values.ndim == 1:  # one for each channel, or one
+        slopes = replace(slopes, values=slopes.values.reshape(-1, *[1] * axes))
+    return b.prelu(n.value(0), slopes)
 
 
 def _where(b: Builder, n: View) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 from ... import layers as available
 from ...equation.frozen import frozen
-from ..reading.arithmetic import shortest_decimal
 from ..reading.building import MOST_SPATIAL, Builder
 from ..reading.margins import collapse_axes
 from ..reading.refusals import Refusal
@@ -107,15 +106,31 @@ def _resized(
         return b.permute(found, last)
     triples = [*zip(sizes, own, factors, strict=True)]
     whole = all(abs(s - o * f) < 1e-6 * s for s, o, f in triples)
+    if placing.where == "align_corners" and not whole:
+        _check_corners(triples)
     exact = whole or all(s == floor(o * f) for s, o, f in triples)
     mode, corners = _as_upsample(placing, sizes, factors)
-    if mode is None or not exact or (corners and not whole):
+    if mode is None or not exact:
         return b.layer(_general(own, sizes, factors, placing), x)
     if whole:
         size = collapse_axes(sizes[1:])
         return b.layer(available.Upsample(None, mode, corners, size=size), x)
-    each = [shortest_decimal(factor) for factor in factors[1:]]  # places lie by them
-    return b.layer(available.Upsample(collapse_axes(each), mode), x)
+    return b.layer(available.Upsample(collapse_axes(factors[1:]), mode), x)
+
+
+def _check_corners(triples: Sequence[tuple[int, int, float]]) -> None:
+    """Refuse factors that make no whole size where corners lie on each other.
+
+    ONNX's text and ONNX Runtime take the size that came of it, ONNX's interpreter and its own
+    cases the product.
+    """
+    for size, own, factor in triples:
+        if size > 1 and abs(size - own * factor) >= 1e-6 * size:
+            raise Refusal(
+                f"aligns the corners of {own} positions with those of {own} · {factor:g} = "
+                f"{own * factor:g}, which programs place in two ways; export it with sizes instead "
+                f"of factors, as of nn.Upsample(size={size}, …)"
+            )
 
 
 def _as_upsample(

@@ -145,8 +145,12 @@ def _gather(b: Builder, n: View) -> Any:
     places, axis = n.sizes(1), n.axis(n.whole_number("axis", 0, least=None), b.shape(x))
     size = b.shape(x)[b.axis(x, axis) - 1]
     listed = places.reshape(-1).tolist()
-    if places.ndim > 1 or not all(isinstance(p, int) and -size <= p < size for p in listed):
-        raise Refusal(f"takes the places {listed} of {size}")
+    if places.ndim > 1:
+        raise Refusal(
+            f"takes places by an array of {places.shape}, while one row of them is a layer"
+        )
+    if not all(isinstance(p, int) and -size <= p < size for p in listed):
+        raise Refusal(f"takes the places {listed!r:.60} of {size}")
     found = b.select(x, axis, listed)
     return b.squeeze(found, [axis]) if places.ndim == 0 else found
 

@@ -151,22 +151,26 @@ def _upsample(w: Writing, step: Step) -> None:
         return
     w.needs(11, step)
     settings = _RESIZED[layer.mode] | _POSITIONS.get(layer.mode, {})
-    if layer.align_corners:
-        settings["coordinate_transformation_mode"] = "align_corners"
-    w.node(
-        "Resize", step, [*step.sources, *_target(w, step, layer.scale_factor, sizes)], **settings
-    )
+    factors = layer.scale_factor
+    if layer.align_corners:  # whose sizes tell all, and factors differ by who reads them
+        settings["coordinate_transformation_mode"], factors = "align_corners", None
+    w.node("Resize", step, [*step.sources, *_target(w, step, factors, sizes)], **settings)
 
 
 def _resize(w: Writing, step: Step) -> None:
-    """In ONNX's own words; a factor with another size than it gives has none, but an equation."""
+    """In ONNX's own words; a factor with another size than it gives has none, but an equation.
+
+    Nor have factors that make no whole size where corners lie on each other: programs differ.
+    """
     layer: Any = step.layer
     symmetric = layer.positions == "half_pixel_symmetric"
     w.needs(19 if symmetric else 18 if layer.antialias else 11, step)
     shape, sizes = w.shape(step), w.shapes[step.output]
     if layer.scale is not None:
         each = layer.scale if isinstance(layer.scale, tuple) else (layer.scale,) * (len(shape) - 2)
-        if any(int(h * s) != t for h, s, t in zip(shape[2:], each, sizes[2:], strict=True)):
+        triples = [*zip(shape[2:], each, sizes[2:], strict=True)]
+        corners = layer.positions == "align_corners" and any(h * s != t for h, s, t in triples)
+        if corners or any(int(h * s) != t for h, s, t in triples):
             write_equation(w, step)
             return
     settings = {"mode": layer.mode, "coordinate_transformation_mode": layer.positions}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..reading.arithmetic import shortest_decimal
 from ..reading.refusals import Refusal
 from ..reading.values import BATCH, Value, Weights
 from .onnx_file import Operation
@@ -82,7 +83,7 @@ class View:
         if not name:
             return None
         if name not in self.known:
-            raise Refusal(f"reads {name!r:.80}, which nothing before it gives")
+            raise Refusal(f"reads {name!r:.80}, which no layer before it gives")
         return self.known[name]
 
     def given(self, place: int) -> Any:
@@ -202,12 +203,20 @@ class View:
         return self.attributes[name] if name in self.attributes else self.optional(place)
 
     def resized(self, scales: int, sizes: int | None) -> tuple[list[float], list[Any]]:
-        """The factors or the sizes of a resizing; the ones that are not given are empty."""
+        """The factors or the sizes of a resizing; the ones that are not given are empty.
+
+        A factor of 0.7 is meant where float32 has 0.699999988: of 10 rows it makes 7, and a
+        position that falls on an edge lies on it.
+        """
         self.asked.add("scales")
         told: Any = [] if sizes is None or self.optional(sizes) is None else self.integers(sizes)
         given = self.attributes.get("scales", self.optional(scales))
         factors = given.values if isinstance(given, Weights) else given
-        listed = [] if factors is None else [float(f) for f in np.asarray(factors).reshape(-1)]
+        listed = (
+            []
+            if factors is None
+            else [shortest_decimal(float(f)) for f in np.asarray(factors).reshape(-1)]
+        )
         return listed, told
 
     def axes(self, name: str, place: int) -> list[int]:
@@ -217,7 +226,9 @@ class View:
         if found is None:
             found = [] if self.optional(place) is None else self.integers(place)
         if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
-            raise Refusal(f"has {name}={found!r:.60}, which are no whole numbers")
+            counted = isinstance(found, list) and BATCH in found
+            why = "and N, the number of samples, may be any" if counted else "no whole numbers"
+            raise Refusal(f"has {name}={found!r:.60}, {why}")
         return found
 
     # -- axes of the samples ----------------------------------------------------------------------

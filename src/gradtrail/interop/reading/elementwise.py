@@ -70,7 +70,7 @@ class Elementwise(Settling):
             if constant.size > MOST_DECIMALS:
                 raise Refusal(f"computes with {constant.size:,} constants")
             return self.spent(computed(name, constant))
-        inner = self._function(x)
+        inner = self._alike(x)
         curve = None if inner.curve is None else computed(name, inner.curve)
         body = None if inner.body is None else UNARY[name](inner.body)
         return Arithmetic(inner.base, curve, body, None, None, self.name, self.where)
@@ -89,7 +89,7 @@ class Elementwise(Settling):
     def choose(self, condition: Any, positive: Any, other: Any) -> Arithmetic:
         """`positive` where the condition is above 0, `other` elsewhere; all of one value."""
         parts = [
-            self._function(x) if isinstance(x, Value) else Literal(single_number(x))
+            self._alike(x) if isinstance(x, Value) else Literal(single_number(x))
             for x in (condition, positive, other)
         ]
         if not any(isinstance(part, Arithmetic) for part in parts):
@@ -109,6 +109,11 @@ class Elementwise(Settling):
         if isinstance(x, Arithmetic) and whole_layer(x) is None:
             return x
         return self._identity(self.tensor(x))
+
+    def _alike(self, x: Any) -> Arithmetic:
+        """The same, with one function for all channels: where they differ, a layer is before it."""
+        made = self._function(x)
+        return made if made.body is not None else self._identity(self.tensor(made))
 
     def binary(self, name: str, a: Any, b: Any) -> Any:
         """Arithmetic from `BINARY` of two values, or of a value and constants."""
@@ -192,8 +197,12 @@ class Elementwise(Settling):
             values = np.asarray(as_numbers(given))
             return self._with_parameter(name, inner, Weights(CONSTANT, values), first)
         constant = by_channel(given, inner.base.shape)
-        if constant.ndim and inner.affine is None:  # a function before it is a layer
-            inner = self._identity(self.tensor(inner))
+        if constant.ndim and first and name in _TURNED:
+            turning, joining = _TURNED[name]
+            turned: Arithmetic | Tensor = self.binary(joining, self.unary(turning, inner), given)
+            return turned
+        if constant.ndim and not (inner.affine and divides(inner.affine[1])):
+            inner = self._identity(self.tensor(inner))  # a function before it is a layer
         scales = name == "mul" or (name == "div" and not first)
         if constant.ndim and scales and not divides(constant):
             values = np.asarray(as_numbers(given))
@@ -202,13 +211,18 @@ class Elementwise(Settling):
             return self._with_parameter("mul", inner, factors, first)
         curve, body = None, None
         with np.errstate(all="ignore"):
+            affine = inner.affine and affine_after(name, *inner.affine, constant, first)
+        if inner.body is None and not (affine and divides(affine[1])):
+            settled = self.tensor(inner)
+            read = (given, settled) if first else (settled, given)
+            return self._with_constant(name, *read)
+        with np.errstate(all="ignore"):
             if inner.curve is not None and constant.ndim == 0:
                 pair = (constant, inner.curve) if first else (inner.curve, constant)
                 curve = computed(name, *pair)
             if inner.body is not None and constant.ndim == 0:
                 number = Literal(float(constant))
                 body = BINARY[name](*((number, inner.body) if first else (inner.body, number)))
-            affine = inner.affine and affine_after(name, *inner.affine, constant, first)
         return Arithmetic(inner.base, curve, body, affine, None, self.name, self.where)
 
     def _with_parameter(self, name: str, inner: Arithmetic, given: Weights, first: bool) -> Tensor:
@@ -229,6 +243,9 @@ class Elementwise(Settling):
         owner = given.name.rpartition(".")[0].replace(".", "_")
         return self.layer(layer, x, weights={key: replace(given, values=held)}, name=owner or None)
 
+
+_TURNED: Mapping[str, tuple[str, str]] = {"sub": ("neg", "add"), "div": ("reciprocal", "mul")}
+"""c − x is −x and c added, c/x is 1/x times c."""
 
 _CHOSEN: Mapping[str, Layer] = {"max": Pointwise(GREATER), "min": Pointwise(LESSER)}
 """One of two, by their difference, which stands between them."""

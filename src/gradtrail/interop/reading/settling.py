@@ -180,7 +180,8 @@ class Settling(ABC):
             if len(formula) <= LONGEST:
                 found = Pointwise(formula), (value.base,)
         if found is None:
-            raise Refusal("computes a function of each element that no layer here computes")
+            whose = "for each channel another" if value.body is None else "a"
+            raise Refusal(f"computes {whose} function of each element, which no layer here does")
         layer, sources = found
         read = [self.tensor(source) for source in sources]
         return self.graph.add(layer, read, {}, value.name, value.where)
