@@ -67,6 +67,13 @@ class Architecture:
     fresh_head: bool = False
     beyond_recipes: str = ""
 
+    def __repr__(self) -> str:
+        """The call that gives it, and what it is."""
+        given = {"classes": self.classes, "weights": self.weights, **self.settings}
+        told = "".join(f", {n}={value!r}" for n, value in given.items() if value is not None)
+        told += ", fresh_head=True" if self.fresh_head else ""
+        return f"<architecture({self.name!r}{told}): {self.summary}>"
+
     def network(
         self,
         input_shape: tuple[int, ...] | None = None,
