@@ -18,7 +18,7 @@ def windows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 (x, y, _), (x_test, y_test, begins) = windows(1200, seed=0), windows(300, seed=1)
 layers = [gt.Conv1d(12, 9, padding=4), gt.ReLU(), gt.MaxPool1d(2), gt.Conv1d(16, 9, padding=4)]
-layers += [gt.ReLU(), gt.GlobalMaxPool1d(), gt.Flatten(), gt.Linear(3)]
+layers += [gt.ReLU(), gt.GlobalMaxPool1d(), gt.Linear(3)]
 net = gt.Network((6, 128), layers, seed=0)
 net.classes = ("still", "walking", "running")
 gt.train(net, (x, y), optimizer=gt.Adam(0.003), epochs=8, batch_size=32)

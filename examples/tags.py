@@ -21,7 +21,7 @@ def images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 (x, y), held_out = images(1500, seed=0), images(500, seed=1)
 layers = [gt.Conv2d(16, 5), gt.ReLU(), gt.Conv2d(32, 3), gt.ReLU(), gt.GlobalMaxPool2d()]
-net = gt.Network((1, 24, 24), [*layers, gt.Flatten(), gt.Linear(4)], seed=0)
+net = gt.Network((1, 24, 24), [*layers, gt.Linear(4)], seed=0)
 weighted = gt.BCEWithLogits(pos_weight=[(1 - often) / often for often in OFTEN])
 
 # Each image's part in the gradient of the dot's bias, before anything is learned.

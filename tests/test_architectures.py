@@ -108,3 +108,9 @@ def test_mistakes_in_settings() -> None:
     none = re.escape("no setting of lenet5 is called 'depth'; there are none")
     with pytest.raises(gt.UnknownNameError, match=none):
         gt.architecture("lenet5", depth=3)
+
+
+def test_an_architecture_prints_as_the_call_and_what_it_is() -> None:
+    made = gt.architecture("unet", classes=2, depth=2)
+    told = "<architecture('unet', classes=2, depth=2): U-Net, a class for every position>"
+    assert repr(made) == told

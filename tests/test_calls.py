@@ -156,8 +156,13 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "arguments for an architecture": (
         lambda: g.architecture("lenet5", num_classes=5),
-        r"gt.architecture\(name\).network\(classes=…\) makes a network",
+        r"lenet5 has no setting 'num_classes': write classes=$",
     ),
+    "pretrained": (
+        lambda: g.architecture("lenet5", pretrained=True),
+        r"write weights=\"file\.safetensors\"; nothing is downloaded$",
+    ),
+    "classes for a layer": (lambda: g.Linear(num_classes=5), "write out_features=$"),
 }
 
 

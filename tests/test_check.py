@@ -275,3 +275,9 @@ def test_no_right_network_alarms(number: int, engine: str) -> None:
         seed=number,
         elements=2,
     )
+
+
+def test_one_element_stands_and_several_stand() -> None:
+    net = gt.Network((2,), [gt.ReLU(), gt.Linear(2)])
+    for x, told in (([[0.0, 1]], "; 1 element stands at"), ([[0.0, 0]], "; 2 elements stand at")):
+        assert told in str(gt.check_gradients(net, x, [1]))

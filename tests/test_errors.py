@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
+from gradtrail.errors import unknown
 
 X = np.zeros((4, 1, 28, 28), np.float32)
 Y = np.array([0, 1, 2, 3])
@@ -237,8 +238,11 @@ ARGUMENTS = {
         lambda: gt.Conv2d(1, 6, 5),
         r"Conv2d takes 2 arguments by position \(out_channels, kernel_size\), got 3; .*inferred",
     ),
-    "features by position": (lambda: gt.Linear(400, 120), "Linear takes 1 arguments by position"),
-    "norm by position": (lambda: gt.BatchNorm2d(16), "BatchNorm2d takes 0 arguments by position"),
+    "features by position": (lambda: gt.Linear(400, 120), "Linear takes 1 argument by position"),
+    "norm by position": (
+        lambda: gt.BatchNorm2d(16),
+        "takes no arguments by position, got 1",
+    ),
     "groups": (lambda: gt.Conv2d(5, 3, groups=2), "out_channels=5 is not a multiple of groups=2"),
     "output_padding": (
         lambda: gt.ConvTranspose2d(5, 3, stride=2, output_padding=2),
@@ -413,3 +417,9 @@ def test_the_command_line_shows_a_warning_as_one_line() -> None:
 def test_an_array_instead_of_a_shape_is_told_by_its_shape() -> None:
     with refused(gt.ArgumentError, r"without the batch, got an array of shape \(1, 3, 16, 16\)$"):
         gt.Network(np.zeros((1, 3, 16, 16)), [gt.Flatten(), gt.Linear(2)])
+
+
+def test_a_near_name_is_given_once() -> None:
+    assert (
+        unknown("value", "los", ["loss", "loss"]) == "no value is called 'los'; did you mean: loss"
+    )

@@ -212,3 +212,11 @@ def test_the_step_has_fields_of_parameters_too() -> None:
     assert place == (2, 1, *divmod(winner, 3))
     found = t.projective_field("conv1.weight", (1, 0, 0, 0), to="pool1")
     assert list(found) == [(0, 1, 0, 0), (1, 1, 0, 0), (2, 1, 0, 0)]
+
+
+def test_which_of_several_inputs_must_be_said() -> None:
+    a, b = gt.Input((1, 4, 4), name="a"), gt.Input((1, 4, 4), name="b")
+    net = gt.Network([a, b], gt.add(gt.Conv2d(2, 3)(a), gt.Conv2d(2, 3)(b)))
+    with pytest.raises(gt.UnknownNameError, match="no input is called 'input'; there are: a, b"):
+        net.receptive_field("conv1", (0, 0))
+    assert net.receptive_field("conv1", (0, 0), of="a").rows == (0, 1, 2)

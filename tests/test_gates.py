@@ -204,3 +204,9 @@ def test_formulas_and_gates_are_saved(tmp_path) -> None:
     NETS["formula"].save(tmp_path / "net.safetensors")
     back = gt.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(back.predict(batch()[0]), NETS["formula"].predict(batch()[0]))
+
+
+def test_powers_are_spelt_as_printed_or_as_in_python() -> None:
+    assert scalar_from_text("x² − 2·y³") == scalar_from_text("x**2 - 2*y**3")
+    net = gt.Network((2,), [gt.Pointwise("x²")])
+    assert net.predict([[3.0, -4.0]]).tolist() == [[9.0, 16.0]]

@@ -192,7 +192,7 @@ BROKEN = {
     r"nodes\[1\]\.layer: no argument of Add is called 'x'": broken(
         nodes={"layer": {"type": "Add", "x": 1}}
     ),
-    r"Add\(\) takes 2 to 25 nodes, got 1": broken(nodes={"layer": {"type": "Add"}}),
+    r"gt\.add takes 2 to 25 nodes, got 1": broken(nodes={"layer": {"type": "Add"}}),
     r"inputs must be \{name: shape\}, got \[\]": broken(inputs=[]),
     r"outputs must be \{name: node\}, got \{\}": broken(outputs={}),
     r"outputs: no node before it is called 'z'": broken(outputs={"output": "z"}),
@@ -222,6 +222,11 @@ def wrong(kind: str) -> Any:
         "shapes": lambda: conv(x) * x,
         "window": lambda: gt.Conv2d(2, 7)(x),
         "no input": lambda: gt.Network(x, y + x),
+        "minus": lambda: x - x,  # type: ignore[operator]
+        "quotient": lambda: x / 2,  # type: ignore[operator]
+        "rows": lambda: x @ x,  # type: ignore[operator]
+        "part": lambda: x[0],  # type: ignore[index]
+        "into a layer": lambda: gt.ReLU(x),  # type: ignore[call-arg]
         "not needed": lambda: gt.Network([x, y], conv(x)),
         "no layer": lambda: gt.Network(x, x),
         "not a node": lambda: gt.Network(x, conv),
@@ -239,10 +244,15 @@ def wrong(kind: str) -> Any:
 WRONG = {
     "array": r"ReLU\(\) takes nodes, got an array of .*gt\.Input\(shape\) gives the first node",
     "layer": r"ReLU\(\) takes nodes, got a Conv2d; call it on a node first",
-    "list": r"Join\(\) takes nodes, got .*; write them one after another, without the brackets",
+    "list": r"gt\.concat takes nodes, got .*; write them one after another, without the brackets",
     "two": r"Conv2d\(2, 3\) takes 1 node, got 2; gt\.concat, gt\.add or gt\.multiply make one",
-    "one": r"Add\(\) takes 2 to 25 nodes, got 1",
-    "number": r"Input\(\(2, 6, 6\)\) \+ 1: both must be nodes",
+    "one": r"gt\.add takes 2 to 25 nodes, got 1",
+    "number": r"6\)\) \+ 1: both must be nodes; .* as in gt\.Pointwise\(\"x\+2\"\)\(a\)",
+    "minus": r"no -: write gt\.Pointwise\(\"a - b\"\)\(a, b\)$",
+    "quotient": r"no /: write gt\.Pointwise\(\"a/b\"\)\(a, b\)$",
+    "rows": r"no @: write gt\.MatMul\(\)\(a, b\)$",
+    "part": r"no \[…\]: write gt\.Slice\(start, stop, axis=1\)\(a\)$",
+    "into a layer": r"ReLU takes its settings, and is called on a node then: gt\.ReLU\(…\)\(node\)",
     "front": r"\* an array of shape \(3,\): both must be nodes",
     "shapes": r"input 1 is 2 × 4 × 4 but input 2 is 2 × 6 × 6; a product element by element",
     "window": r"Conv2d\(2, 7\) on Input\(\(2, 6, 6\)\): a window of 7 does not fit into the 6",
@@ -250,7 +260,7 @@ WRONG = {
     "not needed": r"no output needs Input\(\(2, 6, 6\)\); leave it out",
     "no layer": r"the output is an input; call at least one layer on it",
     "not a node": r"outputs takes nodes, got a Conv2d; call it on a node first",
-    "mixed": r"inputs are what gt\.Input\(shape\) gives, got 2",
+    "mixed": r"gives, got \(2, 6, 6\); of nodes a network is gt\.Network\(x, node\)",
     "inner": r"inputs are what gt\.Input\(shape\) gives, got <node of Conv2d",
     "twice": r"an input is listed twice",
     "shared": r"'conv1_3' \(Conv2d\) shares conv1\.weight, which has shape \(2, 2, 3, 3\), "

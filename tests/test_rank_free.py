@@ -59,7 +59,8 @@ def test_plans_round_up_where_a_window_is_added() -> None:
         ),
         (lambda: gt.Conv1d(2, 3, padding=((1, -1),)), r"1 entry, .*got \(\(1, -1\),\)"),
         (lambda: gt.Conv3d(2, 3, padding=((1, 2), 1)), r"Conv3d: padding with a pair needs 3 ent"),
-        (lambda: gt.Conv1d(2, (3, 3)), r"Conv1d: kernel_size needs 1 entries|got 2"),
+        (lambda: gt.Conv1d(2, (3, 3)), r"Conv1d: kernel_size needs one number, got 2"),
+        (lambda: gt.Conv1d(2, 5, padding=(4, 0)), r"in brackets: padding=\(\(4, 0\),\)"),
         (lambda: gt.MaxPool1d(3, padding=2), r"padding=2 is more than half of kernel_size=3"),
         (lambda: gt.AvgPool1d(3, padding=((0, 3),)), r"padding=\(0, 3\) holds a whole window of 3"),
         (lambda: gt.AvgPool3d(2, divisor_override=0), r"AvgPool3d: divisor_override .* 1"),
@@ -110,9 +111,11 @@ def test_samples_of_another_shape_are_told_what_to_do(
 def test_the_input_shape_that_was_meant() -> None:
     for shape, layer, meant in (
         ((40,), gt.Conv1d(2, 3), r"it is \(1, 40\)\."),
-        ((64, 6, 40), gt.Conv1d(2, 3), r"without the batch: write \(6, 40\)\."),
-        ((3, 32, 32), gt.Conv1d(2, 3), r"gets 3 × 32 × 32 from the input\.$"),
-        ((8, 9, 9), gt.Conv3d(2, 3), r"it is \(1, 8, 9, 9\)\."),
+        ((64, 6, 40), gt.Conv1d(2, 3), r"without the batch: write \(6, 40\); Conv2d takes"),
+        ((3, 32, 32), gt.Conv1d(2, 3), r"the input\. Conv2d takes \(channels, height, width\)\.$"),
+        ((8, 9, 9), gt.Conv3d(2, 3), r"it is \(1, 8, 9, 9\); Conv2d takes"),
+        ((6, 40), gt.MaxPool2d(2), r"it is \(1, 6, 40\); MaxPool1d takes \(channels, length\)\.$"),
+        ((6, 40), gt.Dropout2d(0.5), r"Dropout1d takes \(channels, length\)\.$"),
         ((5, 6, 40), gt.MaxPool2d(2), None),
     ):
         if meant is None:

@@ -78,7 +78,7 @@ def test_a_path_names_its_way() -> None:
 def test_what_does_not_fit() -> None:
     with pytest.raises(gt.ShapeError, match="num_groups=3 does not divide the 4 input channels"):
         gt.Network((4, 3, 3), [gt.GroupNorm(3)])
-    with pytest.raises(gt.ShapeError, match="positions of a channel, but there is only 1"):
+    with pytest.raises(gt.ShapeError, match="of a channel, but gets one alone from the input"):
         gt.Network((4, 1, 1), [gt.InstanceNorm2d()])
     with pytest.raises(gt.ShapeError, match="axis 4 does not exist"):
         gt.Network((4, 3, 3), [gt.LayerNorm(axes=(1, 4))])

@@ -161,7 +161,7 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """The message for a name that is not there, with near ones."""
     import difflib
 
-    listed = list(known)
+    listed = list(dict.fromkeys(known))
     if not listed:
         return f"no {what} is called {name!r}; there are none"
     near = difflib.get_close_matches(str(name), listed, n=3)

@@ -111,6 +111,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         (8, 9, 3),
         r"; input_shape may be channels last: then write \(3, 8, 9\)$",
     ),
+    "a sequence": (
+        lambda: nn.Sequential(nn.Conv1d(3, 2, 3), Function(torch.sin)),
+        (3, 9),
+        "calls torch.sin, for which there is no layer here$",
+    ),
+    "a sequence without convolutions": (
+        lambda: nn.Sequential(nn.Linear(9, 2), Function(torch.sin)),
+        (3, 9),
+        "calls torch.sin, for which there is no layer here$",
+    ),
     "a shape without channels": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3)),
         (8, 9),
@@ -154,7 +164,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     ),
     "tied": (tied, ROWS, "shares the array '0.weight' with node '_0'"),
     "hooks": (hooked, ROWS, r"\(Linear at '0'\) has forward hooks, which may change what it"),
-    "two inputs": (Two, IMAGES, "node 'y' is a second input; a network takes one"),
+    "two inputs": (Two, IMAGES, "node 'y' is a second input; modules are read with one"),
     "any number of inputs": (
         Several,
         IMAGES,

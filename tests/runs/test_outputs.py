@@ -153,6 +153,8 @@ def test_free_names(tmp_path: Path) -> None:
         (("train", "--model", "nix.onnx"), "cannot read nix.onnx: there is no such file"),
         (("train", "--model", "nets/mine"), "cannot read nets/mine: there is no such file"),
         (("train", "--model", "lenet"), "--model: no architecture is called 'lenet'"),
+        (("train", "--model", "cnn-1d"), "--model: cnn-1d takes windows (channels, length), and"),
+        (("rates", "--model", "unet"), "--model: unet gives every position a class, and recipes"),
         (("plan", "nets/mine"), "cannot read nets/mine: there is no such file"),
         (("plan", "nix.safetensors"), "cannot read nix.safetensors: there is no such file"),
         (("export", "runs/none", "--to", "onnx"), "cannot read runs/none: there is no such file"),

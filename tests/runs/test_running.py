@@ -290,6 +290,9 @@ def test_as_many_outputs_as_classes(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "'fc1' gives 10 outputs, but the data have 2 classes: a, b" in done.output
     assert "End the network with Linear(2)" in done.output
+    path.write_text('[data]\npath = "data"\n[model]\nlayers = [{type = "ReLU"}]\n')
+    done = run("train", str(path), "--out", str(tmp_path / "run"))
+    assert "end the network with Flatten() and Linear(2), or train it in Python" in done.output
     assert not (tmp_path / "run").exists()
     assert root.exists()
 

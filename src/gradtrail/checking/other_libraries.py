@@ -111,11 +111,10 @@ _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("opset_version",): {"opset": "opset="},
     ("shape", "input_shape", "in_shape"): {
         "size": "size=64 or size=(height, width), and channels=1 or 3",
-        "name": "gt.architecture(name).network(input_shape=…, classes=…)",
+        "architecture": "gt.architecture(name).network(input_shape=…, classes=…)",
     },
-    ("num_classes", "classes", "pretrained"): {
-        "name": "gt.architecture(name).network(classes=…) makes a network with new weights",
-    },
+    ("num_classes", "num_labels"): {"architecture": "classes=", "out_features": "out_features="},
+    ("pretrained",): {"architecture": 'weights="file.safetensors"; nothing is downloaded'},
 }
 """For each word of elsewhere: by an argument that is here, what to write; "" for any."""
 

@@ -15,7 +15,8 @@ from .word_meanings import network_of, shape_from, words
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--input-shape",
-    help="channels,height,width; for named architectures, and where an ONNX file leaves it open.",
+    help="Of a sample, such as 3,64,64 or 6,128; for named architectures, and where an ONNX file "
+    "leaves it open.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @one_error

@@ -54,14 +54,16 @@ RECIPE_ARGUMENT = click.argument(
     "recipe", required=False, type=WORD, shell_complete=words(shipped_names)
 )
 
+_TRAINED = tuple(name for name, known in ARCHITECTURES.items() if not known.beyond_recipes)
+"""The named architectures for images with a class each."""
+
 _MODEL_AND_DATA = (
     click.option(
         "--model",
         type=WORD,
-        shell_complete=words(lambda: ARCHITECTURES),
+        shell_complete=words(lambda: _TRAINED),
         show_default=usual("model", "architecture"),
-        help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX "
-        "file.",
+        help=f"{', '.join(_TRAINED)}, an architecture as JSON, a saved network, or an ONNX file.",
     ),
     click.option(
         "--weights",

@@ -64,6 +64,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Expression], tuple[int, ...]]] = {
 }
 """The functions by name, each with how many numbers it may take."""
 
+_SAME = str.maketrans({"·": "*", "−": "-", "²": "**2", "³": "**3", "\n": " "})
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Expression, Expression], Expression]] = {
@@ -88,7 +89,7 @@ def scalar_from_text(text: str) -> Expression:
         raise EquationError(
             f"a formula may have {LONGEST} characters, and this one has {len(text)}"
         )
-    plain = text.replace("·", "*").replace("−", "-").replace("\n", " ").strip()
+    plain = text.translate(_SAME).strip()
     try:
         parsed = ast.parse(plain, mode="eval")
     except SyntaxError as cause:

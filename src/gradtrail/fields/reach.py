@@ -212,6 +212,8 @@ def array_called(system: System, name: Any) -> str:
     layers = {node.name: node.output for node in system.nodes}
     if name == "input" and len(system.inputs) == 1:
         return system.input  # whatever it is called
+    if name == "input" and name not in system.shapes:
+        raise UnknownNameError(f"no input is called 'input'; there are: {', '.join(system.inputs)}")
     arrays = [*system.inputs, *layers.values()]
     arrays += [name for name in system.shapes if name in system.parameters]
     if name in arrays:

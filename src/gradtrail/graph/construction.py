@@ -117,10 +117,10 @@ def _inputs(inputs: Any) -> list[Input]:
         raise ArgumentError("Network: needs at least one input, got none")
     for node in listed:
         if not isinstance(node, Input):
+            got = repr(node) if isinstance(node, GraphNode) else in_short(inputs)
             raise ArgumentError(
-                f"Network: inputs are what gt.Input(shape) gives, got {in_short(node)}"
-                if not isinstance(node, GraphNode)
-                else f"Network: inputs are what gt.Input(shape) gives, got {node!r}"
+                f"Network: inputs are what gt.Input(shape) gives, got {got}; of nodes a network is "
+                "gt.Network(x, node), and x the input that they were made of"
             )
     if len({id(node) for node in listed}) < len(listed):
         raise ArgumentError("Network: an input is listed twice")

@@ -39,7 +39,8 @@ def meant_by(
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise ArgumentError(
-                f'{where}: patterns are texts such as "conv1" or "*.bias", got {pattern!r}'
+                f'{where}: patterns are texts such as "conv1" or "*.bias", one after another and '
+                f"without brackets, got {pattern!r}"
             )
     found = set(arrays) if not patterns else set[str]()
     for pattern in patterns:

@@ -9,8 +9,6 @@ from ..layers.steps import INPUT
 if TYPE_CHECKING:
     from .graph import Graph
 
-_CALLED = {"Add": "add", "Join": "concat", "Multiply": "multiply"}
-
 
 def functional_text(network: Graph) -> str:
     """A network in the functional language, a line for each node; every node is called as its step.
@@ -24,7 +22,7 @@ def functional_text(network: Graph) -> str:
         lines.append(f"{name} = Input({shape}{told})")
     for step in network.steps:
         read = ", ".join(source.removesuffix(".output") for source in step.sources)
-        join = _CALLED.get(type(step.layer).__name__)
+        join = step.layer.joined_by
         layer = f"{step.shares}.layer" if step.shares else repr(step.layer)
         lines.append(f"{step.name} = {join}({read})" if join else f"{step.name} = {layer}({read})")
     ends = {name: array.removesuffix(".output") for name, array in network.outputs.items()}

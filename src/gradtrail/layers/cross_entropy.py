@@ -89,8 +89,9 @@ class CrossEntropy(Loss):
                 "End the network with Flatten() and Linear(number of classes)",
             )
         if self.weight is not None and len(self.weight) != prediction[1]:
+            weights = f"{len(self.weight)} class weight{'s' if len(self.weight) > 1 else ''}"
             raise ShapeError(
-                f"has {len(self.weight)} class weights but gets {prediction[1]} outputs",
+                f"has {weights} but gets {prediction[1]} outputs",
                 "Give one weight per class",
             )
         each = (index("n"), index("k"), *spatial(len(prediction) - 2))

@@ -313,8 +313,7 @@ class PointwiseLoss(ElementLoss):
         found: Expression = Literal(0.0)
         try:
             if isinstance(formula, str):
-                spelt = formula.replace("²", "**2").replace("³", "**3")
-                found = scalar_from_text(spelt)
+                found = scalar_from_text(formula)
         except EquationError as cause:
             raise ArgumentError(f"PointwiseLoss: formula: {cause}") from None
         if isinstance(formula, Expression):

@@ -61,6 +61,28 @@ class GraphNode:
     def __rmul__(self, other: object) -> GraphNode:
         return _beside("*", self, other) * self
 
+    def __sub__(self, other: object) -> GraphNode:
+        raise _no_operator("-", 'gt.Pointwise("a - b")(a, b)')
+
+    __rsub__ = __sub__
+
+    def __truediv__(self, other: object) -> GraphNode:
+        raise _no_operator("/", 'gt.Pointwise("a/b")(a, b)')
+
+    __rtruediv__ = __truediv__
+
+    def __pow__(self, other: object) -> GraphNode:
+        raise _no_operator("**", 'gt.Pointwise("x**2")(a)')
+
+    def __neg__(self) -> GraphNode:
+        raise _no_operator("-", 'gt.Pointwise("-x")(a)')
+
+    def __matmul__(self, other: object) -> GraphNode:
+        raise _no_operator("@", "gt.MatMul()(a, b)")
+
+    def __getitem__(self, place: object) -> GraphNode:
+        raise _no_operator("[…]", "gt.Slice(start, stop, axis=1)(a)")
+
 
 @final
 @call_example("gt.Input((3, 64, 64))")
@@ -136,7 +158,7 @@ class MisfitError(ShapeError):
         axes = max(len(source.shape) for source in call.sources) + 1
         told = name_axis(cause.cause, cause.axis, axes)
         on = " and ".join(_came(source) for source in call.sources)
-        super().__init__(f"{call.layer!r} on {on}: {told}", cause.remedy)
+        super().__init__(f"{call.layer.called} on {on}: {told}", cause.remedy)
         self.call, self.clause = call, cause
 
 
@@ -145,8 +167,15 @@ class GraphPart(ABC):
 
     takes: ClassVar[tuple[int, int]] = (1, 1)
     """The fewest and the most nodes that it is called on."""
+    joined_by: ClassVar[str] = ""
+    """Which of gradtrail's functions makes it, where nobody writes it itself."""
 
     name: str | None
+
+    @property
+    def called(self) -> str:
+        """What messages call it: the way in which it was written."""
+        return f"gt.{self.joined_by}" if self.joined_by else repr(self)
 
     def __call__(self, *nodes: GraphNode) -> GraphNode:
         """The node that it gives for these nodes.
@@ -313,7 +342,7 @@ def checked_nodes(what: str, nodes: Sequence[object]) -> tuple[GraphNode, ...]:
 
 def _checked(part: GraphPart, nodes: Sequence[object]) -> tuple[GraphNode, ...]:
     """The nodes that a part is called on, looked at."""
-    checked = checked_nodes(repr(part), nodes)
+    checked = checked_nodes(part.called, nodes)
     fewest, most = part.takes
     if not fewest <= len(checked) <= most:
         wanted = (
@@ -324,7 +353,7 @@ def _checked(part: GraphPart, nodes: Sequence[object]) -> tuple[GraphNode, ...]:
             else (f"{fewest} nodes")
         )
         joined = "; gt.concat, gt.add or gt.multiply make one of them" if most == 1 else ""
-        raise ArgumentError(f"{part!r} takes {wanted}, got {len(checked)}{joined}")
+        raise ArgumentError(f"{part.called} takes {wanted}, got {len(checked)}{joined}")
     return checked
 
 
@@ -342,8 +371,16 @@ def _hint(thing: object) -> str:
 def _beside(sign: str, node: GraphNode, other: object) -> GraphNode:
     """The other side of an operator."""
     if not isinstance(other, GraphNode):
-        raise ArgumentError(f"{node!r} {sign} {in_short(other)}: both must be nodes")
+        raise ArgumentError(
+            f"{node!r} {sign} {in_short(other)}: both must be nodes; a number stands in a formula, "
+            f'as in gt.Pointwise("x{sign}2")(a)'
+        )
     return other
+
+
+def _no_operator(sign: str, instead: str) -> ArgumentError:
+    """The error for an operator that nodes do not have."""
+    return ArgumentError(f"nodes have + and *, but no {sign}: write {instead}")
 
 
 def _came(node: GraphNode) -> str:

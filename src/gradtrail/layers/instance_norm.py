@@ -40,7 +40,7 @@ class InstanceNormNd(ChannelNorm):
             return self.by_running(shape)
         if prod(shape[2:]) == 1:
             raise ShapeError(
-                "normalises over the positions of a channel, but there is only 1",
+                "normalises over the positions of a channel, but gets one alone",
                 "Use BatchNorm or LayerNorm there",
             )
         n, c, *_ = each = elementwise(shape)

@@ -141,6 +141,7 @@ class Add(Layer):
     """
 
     prefix: ClassVar[str] = "add"
+    joined_by: ClassVar[str] = "add"
     takes: ClassVar[tuple[int, int]] = (2, len(LETTERS))
 
     name: str | None = field(default=None, kw_only=True)
@@ -169,6 +170,7 @@ class Multiply(Layer):
     """
 
     prefix: ClassVar[str] = "mul"
+    joined_by: ClassVar[str] = "multiply"
     takes: ClassVar[tuple[int, int]] = (2, len(LETTERS))
 
     name: str | None = field(default=None, kw_only=True)
@@ -191,6 +193,7 @@ class Join(Layer):
     """
 
     prefix: ClassVar[str] = "concat"
+    joined_by: ClassVar[str] = "concat"
     kind: ClassVar[str] = "Concat"
     takes: ClassVar[tuple[int, int]] = (2, len(LETTERS))
 

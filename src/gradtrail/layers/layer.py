@@ -164,12 +164,18 @@ class Layer(GraphPart):
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         """Refuse more positional arguments than there are, before they land in the wrong place."""
         allowed = [f.name for f in fields(cls) if not f.kw_only]  # type: ignore[arg-type]
-        if len(arguments) > len(allowed):
-            listed = ", ".join(allowed) or "none"
+        if any(isinstance(argument, GraphNode) for argument in arguments):
             raise ArgumentError(
-                f"{cls.__name__} takes {len(allowed)} arguments by position ({listed}), got "
-                f"{len(arguments)}; the input's channels and features are inferred, so leave "
-                "them out, and give the others by name"
+                f"{cls.__name__} takes its settings, and is called on a node then: "
+                f"gt.{cls.__name__}(…)(node)"
+            )
+        if len(arguments) > len(allowed):
+            listed = f" ({', '.join(allowed)})" if allowed else ""
+            counted = f"{len(allowed) or 'no'} argument{'' if len(allowed) == 1 else 's'}"
+            raise ArgumentError(
+                f"{cls.__name__} takes {counted} by position{listed}, got {len(arguments)}; the "
+                "input's channels and features are inferred, so leave them out, give several sizes "
+                "or axes in brackets, and the others by name"
             )
         return super().__new__(cls)
 

@@ -115,8 +115,8 @@ class Pad(Layer):
             if most is not None and max(before, behind) > most:
                 what = size_names(len(shape))[axis]
                 raise ShapeError(
-                    f'mode="{self.mode}" has at most {most} for a {what} of {size}, but padding '
-                    f"is {max(before, behind)}",
+                    f"padding of {max(before, behind)} is more than the {most} that "
+                    f'mode="{self.mode}" has for a {what} of {size}',
                     "Use less padding",
                 )
             places = range(-before, size + behind)

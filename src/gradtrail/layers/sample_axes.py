@@ -44,8 +44,7 @@ def checked_axes(axes: Sequence[int], shape: Shape) -> tuple[int, ...]:
         if not 0 < axis < len(shape) or found.count(axis) > 1:
             wrong = "is named twice" if found.count(axis) > 1 else "does not exist"
             raise ShapeError(
-                f"axis {given} {wrong}: the sample is {times(shape[1:])}, so its axes are 1 to "
-                f"{len(shape) - 1}",
+                f"axis {given} {wrong} among the axes 1 to {len(shape) - 1} of {times(shape[1:])}",
                 "Name each axis once",
             )
     return found

@@ -109,6 +109,8 @@ def per_axis(layer: str, name: str, value: object, rank: int, least: int = 1) ->
     if len(listed) != rank:
         raise ArgumentError(
             f"{layer}: {name} needs {rank} entries, one per spatial axis, got {len(listed)}"
+            if rank > 1
+            else f"{layer}: {name} needs one number, got {len(listed)}"
         )
     return tuple(map(int, listed))
 
@@ -154,6 +156,10 @@ def padding_margins(
 def _sides(layer: str, padding: object, rank: int) -> tuple[Margin, ...]:
     """Before and behind per axis, of numbers and pairs."""
     entries = padding if isinstance(padding, Sequence) else ()
+    if rank == 1 and len(entries) == 2 and all(is_whole(entry, 0) for entry in entries):
+        raise ArgumentError(
+            f"{layer}: padding is one number, or a pair in brackets: padding=({tuple(entries)},)"
+        )
     if not any(isinstance(entry, Sequence) for entry in entries):
         return tuple((p, p) for p in per_axis(layer, "padding", padding, rank, least=0))
     pairs = [entry if isinstance(entry, Sequence) else (entry, entry) for entry in entries]

@@ -51,6 +51,7 @@ class Architecture:
         classes: how many; None for those of the weights, or 10.
         weights: a safetensors file with the names of torchvision or timm, or of `Network.save`.
         fresh_head: whether the head is left as it begins, for other classes than the file's.
+        beyond_recipes: why no recipe trains it; empty where recipes do.
     """
 
     name: str
@@ -64,6 +65,14 @@ class Architecture:
     classes: int | None = None
     weights: str | None = None
     fresh_head: bool = False
+    beyond_recipes: str = ""
+
+    def __repr__(self) -> str:
+        """The call that gives it, and what it is."""
+        given = {"classes": self.classes, "weights": self.weights, **self.settings}
+        told = "".join(f", {n}={value!r}" for n, value in given.items() if value is not None)
+        told += ", fresh_head=True" if self.fresh_head else ""
+        return f"<architecture({self.name!r}{told}): {self.summary}>"
 
     def network(
         self,
@@ -123,7 +132,7 @@ class Architecture:
             if name not in self.setting_names:
                 from ..checking.other_libraries import argument_for  # only where there is none
 
-                if told := argument_for(name, ["name"]):
+                if told := argument_for(name, ["architecture"]):
                     raise ArgumentError(f"{self.name} has no setting {name!r}: {told}")
                 raise UnknownNameError(unknown(f"setting of {self.name}", name, self.setting_names))
         made = replace(self, settings={**self.settings, **settings})
@@ -236,7 +245,11 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             small.images_cnn,
         ),
         Architecture(
-            "cnn-1d", "three convolutions along time, for sensor windows", (6, 128), small.cnn_1d
+            "cnn-1d",
+            "three convolutions along time, for sensor windows",
+            (6, 128),
+            small.cnn_1d,
+            beyond_recipes="takes windows (channels, length), and recipes read images",
         ),
         Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), small.lenet5),
         Architecture(
@@ -250,7 +263,13 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "vgg-small", "six 3 × 3 convolutions in VGG's manner", (3, 32, 32), small.vgg_small
         ),
-        Architecture("unet", "U-Net, a class for every position", (3, 256, 256), unet.unet),
+        Architecture(
+            "unet",
+            "U-Net, a class for every position",
+            (3, 256, 256),
+            unet.unet,
+            beyond_recipes="gives every position a class, and recipes have one for each image",
+        ),
         Architecture("resnet18", "ResNet with 18 layers", _IMAGES, resnet.resnet18, "fc"),
         Architecture("resnet34", "ResNet with 34 layers", _IMAGES, resnet.resnet34, "fc"),
         Architecture("resnet50", "ResNet with 50 layers", _IMAGES, resnet.resnet50, "fc"),

@@ -8,8 +8,9 @@ from ..checking.input_samples import shape_meant
 from ..equation import Equation, explain_size
 from ..errors import ShapeError
 from ..layers import Declaration, Flatten
+from ..layers.layer import Layer
 from ..layers.steps import INPUT, Step
-from ..showing.axis_names import name_axis
+from ..showing.axis_names import name_axis, size_names
 from .plan import Outline, Shape, make_plan
 
 
@@ -52,10 +53,21 @@ def misfit_error(
     else:
         because += f" from {_input(source)}"
         remedy = shape_meant(outline.inputs[source], getattr(step.layer, "rank", 2)) or remedy
+    if len(step.sources) == 1 and (sibling := _of_other_rank(step.layer, axes)):
+        remedy = f"{remedy}; {sibling}" if remedy else sibling
     ended = f". {remedy}." if remedy else "."
     sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(make_plan(outline, declared, batch_size)) + "\n\n" if declared else ""
     return ShapeError(f"{table}{sentence}")
+
+
+def _of_other_rank(layer: Layer, axes: int) -> str:
+    """`Conv1d takes (channels, length)`, where samples of `axes` axes are for such a layer."""
+    rank, places = getattr(layer, "rank", None), axes - 1
+    if rank in (None, places) or places not in (1, 2, 3) or not layer.kind.endswith(f"{rank}d"):
+        return ""
+    sizes = ", ".join(size_names(places + 2)[1:])
+    return f"{layer.kind.removesuffix(f'{rank}d')}{places}d takes ({sizes})"
 
 
 def _each_named(because: str, step: Step, numbers: Mapping[str, tuple[int, Step]]) -> str:

@@ -92,6 +92,21 @@ class DataTable(RecipeTable):
         return None if self.size is None else rows_and_columns(self.size)
 
 
+def _check_architecture(name: str) -> None:
+    """Whether recipes can train an architecture.
+
+    Raises:
+        ArgumentError: there is none of this name, or it is not for images with a class each.
+    """
+    if name not in ARCHITECTURES:
+        raise ArgumentError(f"architecture: {unknown('architecture', name, ARCHITECTURES)}")
+    if why := ARCHITECTURES[name].beyond_recipes:
+        raise ArgumentError(
+            f"architecture: {name} {why}; train it in Python: "
+            f"gt.train(gt.architecture({name!r}).network(…), (x, y))"
+        )
+
+
 @dataclass(frozen=True)
 class ModelTable(RecipeTable):
     """[model]: which network; one of `architecture`, `file` and `layers`.
@@ -123,9 +138,8 @@ class ModelTable(RecipeTable):
         if len(given) != 1:
             got = " and ".join(given) or "none"
             raise ArgumentError(f"a model is one of architecture, file and layers, got {got}")
-        if self.architecture is not None and self.architecture not in ARCHITECTURES:
-            told = unknown("architecture", self.architecture, ARCHITECTURES)
-            raise ArgumentError(f"architecture: {told}")
+        if self.architecture is not None:
+            _check_architecture(self.architecture)
         if (self.mean is None) != (self.std is None):
             raise ArgumentError("mean and std go together")
         whole_number("model: seed", self.seed, 0)

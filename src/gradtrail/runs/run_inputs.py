@@ -128,7 +128,10 @@ def _matching(network: Network, data: RecipeData) -> RecipeData:
     raise ShapeError(
         f"layer '{last.name}' gives {' × '.join(map(str, outputs))} outputs, but the data have "
         f"{len(classes)} classes: {_some(classes)}",
-        f"End the network with Linear({len(classes)})",
+        f"End the network with Linear({len(classes)})"
+        if len(outputs) == 1
+        else f"Recipes have a class for each image: end the network with Flatten() and "
+        f"Linear({len(classes)}), or train it in Python, with gt.train",
     )
 
 
@@ -212,7 +215,9 @@ def _wanted(model: ModelTable, saved: Network | None, data: RecipeData) -> tuple
         raise ShapeError(
             f"{model.architecture or model.file} takes samples of {wanted}, but the data have "
             f"{shape}",
-            "Choose a model of their shape"
+            "Recipes read images (channels, height, width); train it in Python, with gt.train"
+            if len(wanted) != 3
+            else "Choose a model of their shape"
             if arrays or wanted[:1] not in ((1,), (3,))
             else f"A recipe reads images so with channels = {wanted[0]} under [data]",
         )

@@ -15,7 +15,8 @@ _LISTED = 4096  # of a folder's entries
 _IMAGE = "an image, which gt.data.read_image(path, network.input_shape) reads"
 _LOADED = (
     "which is never opened here; have PyTorch load it, and pass the module to "
-    "gt.from_torch(module, input_shape)"
+    "gt.from_torch(module, input_shape), or write what module.state_dict() gives with "
+    "safetensors.torch.save_file(state, path)"
 )
 _TORCH = f"a file of PyTorch, {_LOADED}"
 _KERAS = "a file of Keras or HDF5, which nothing here reads; export the model as ONNX"

@@ -115,9 +115,10 @@ class GradientReport(Printed):
         judged = [e for e in self.elements if not e.kink]
         moved = [layer for layer in self.layers if layer.moved]
         worst = max((abs(e.gradient - e.difference) for e in judged), default=0.0)
+        kinks = "1 element stands" if len(self.kinks) == 1 else f"{len(self.kinks)} elements stand"
         return (
             f"{len(judged)} elements and {len(moved)} arrays agree with central differences "
-            f"(largest difference {worst:.2g}); {len(self.kinks)} elements stand at a kink"
+            f"(largest difference {worst:.2g}); {kinks} at a kink"
         )
 
 

@@ -119,7 +119,8 @@ def import_module(
         with isolation(torch):
             found = _imported(container, builder, asked, torch, fx)
     except Refusal as cause:
-        clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
+        shape = builder.input.shape
+        clauses = filter(None, (cause.sentence, shape_meant(shape, _rank(container, shape))))
         raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
     if not keeps:
         found.network.frozen = ()
@@ -228,3 +229,9 @@ def _listed(paths: list[str]) -> str:
     shown = ", ".join(map(repr, paths[:_MOST_SHOWN]))
     others = len(paths) - _MOST_SHOWN
     return shown + (f" and {others} more" if others > 0 else "")
+
+
+def _rank(module: Any, shape: tuple[int, ...]) -> int:
+    """How many axes of places a module's convolutions have; without one, as many as samples do."""
+    kernels = (getattr(part, "kernel_size", None) for part in module.modules())
+    return next((len(k) for k in kernels if isinstance(k, tuple)), len(shape) - 1)

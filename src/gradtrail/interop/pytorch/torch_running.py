@@ -89,5 +89,5 @@ def default_of(module: Any, node: Any) -> Any:
     name = next((p for p in parameters if node.target in (p, f"{p}_1")), None)
     default = parameters[name].default if name else inspect.Parameter.empty
     if default is inspect.Parameter.empty:
-        raise Refusal("is a second input; a network takes one")
+        raise Refusal("is a second input; modules are read with one")
     return default
