@@ -110,6 +110,8 @@ def _operands_zero(terms: Terms) -> Reason:
     for kind in ("inputs", "weights"):
         if zeros.get(kind, 0) == count:
             return Reason(f"zero {kind}", Fact(f"value zero {kind}", layer=layer), (first[kind],))
+    if not first:
+        return Reason("underflow", Fact("underflow", element=terms.element, total=0.0))
     factors = tuple(Fact("zero factors", count=n, what=kind) for kind, n in zeros.items() if n)
     fact = Fact("value zero products", count=count, factors=factors)
     return Reason("zero products", fact, (next(first[kind] for kind in zeros if kind in first),))

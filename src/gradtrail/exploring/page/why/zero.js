@@ -62,6 +62,9 @@ function operandsZero(terms) {
   if (all) {
     return { cause: `zero ${all}`, fact: { kind: `value zero ${all}`, layer }, where: [first.get(all)] };
   }
+  if (first.size === 0) {
+    return { cause: "underflow", fact: { kind: "underflow", element: terms.element, total: 0 } };
+  }
   const kinds = [...zeros].filter(([, times]) => times > 0);
   const factors = kinds.map(([what, times]) => ({ kind: "zero factors", count: times, what }));
   const fact = { kind: "value zero products", count, factors };
