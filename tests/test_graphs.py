@@ -242,7 +242,7 @@ WRONG = {
     "list": r"Join\(\) takes nodes, got .*; write them one after another, without the brackets",
     "two": r"Conv2d\(2, 3\) takes 1 node, got 2; gt\.concat, gt\.add or gt\.multiply make one",
     "one": r"Add\(\) takes 2 to 25 nodes, got 1",
-    "number": r"Input\(\(2, 6, 6\)\) \+ 1: both must be nodes",
+    "number": r"\+ 1: both must be nodes; a number stands in a formula, such as gt.Pointwise",
     "front": r"\* an array of shape \(3,\): both must be nodes",
     "shapes": r"input 1 is 2 × 4 × 4 but input 2 is 2 × 6 × 6; a product element by element",
     "window": r"Conv2d\(2, 7\) on Input\(\(2, 6, 6\)\): a window of 7 does not fit into the 6",

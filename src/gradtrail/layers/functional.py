@@ -342,7 +342,10 @@ def _hint(thing: object) -> str:
 def _beside(sign: str, node: GraphNode, other: object) -> GraphNode:
     """The other side of an operator."""
     if not isinstance(other, GraphNode):
-        raise ArgumentError(f"{node!r} {sign} {in_short(other)}: both must be nodes")
+        raise ArgumentError(
+            f"{node!r} {sign} {in_short(other)}: both must be nodes; "
+            f'a number stands in a formula, such as gt.Pointwise("x {sign} 2")(node)'
+        )
     return other
 
 
