@@ -362,3 +362,36 @@ def test_every_function_of_the_table_may_stand_in_a_formula() -> None:
         expected = np.array([[function(0.5), function(2.0)]])
         assert_close(forward(found, {"X": x})["Z"], expected, FLOAT64, name)
     assert {"relu", "exp", "abs", "erf", "hardswish", "reciprocal"} <= FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("formula", "ranges", "shape", "einsum"),
+    [
+        ("Z[n,k] = Σ_{c} W[k,c]·X[n,c+1]", {"k": 3, "c": 3}, (4,), None),
+        ("Z[n,k] = Σ_{c} W[k,c]·X[n,2·c]", {"k": 3, "c": 3}, (6,), None),
+        ("Z[n,k] = Σ_{c} W[k,c]·X[n,2−c]", {"k": 3, "c": 3}, (3,), None),
+        ("Z[n,k] = Σ_{c<2} W[k,c]·X[n,c] + Σ_{d} V[k,d]·X[n,d]", {"k": 3}, (20,), None),
+        ("Z[n,c] = W[c,c]·X[n,c]", {}, (3,), "cc,nc->nc"),
+        ("Z[n,k] = Σ_{c} W[k,c,c]·X[n,c,c]", {"k": 2}, (3, 3), "kcc,ncc->nk"),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 5])
+def test_elements_that_do_not_stand_at_their_own_index(
+    formula: str, ranges: dict[str, int], shape: tuple[int, ...], einsum: str | None, samples: int
+) -> None:
+    layers = [gt.Equation(formula, **ranges)]
+    exact, fast = gt.Network(shape, layers, dtype=np.float64), gt.Network(shape, layers)
+    draw = np.random.default_rng(0)
+    for name, array in exact.parameters.items():
+        fast.parameters[name] = exact.parameters[name] = draw.normal(size=array.shape)
+    x = draw.normal(size=(samples, *shape))
+    y = draw.normal(size=exact.predict(x, engine="reference").shape)
+    loss = gt.MeanSquaredError()
+    assert gt.check_gradients(exact, x, y, loss=loss).elements
+    expected = gt.trace(exact, x, y, loss=loss, engine="reference")
+    found = gt.trace(fast, x, y, loss=loss, engine="cpu")
+    if einsum:
+        by_hand = np.einsum(einsum, exact.parameters["equation1.W"], x)
+        assert_all_close({"Z": expected.value["equation1.output"]}, {"Z": by_hand}, FLOAT64)
+    for name, gradient in expected.grad.items():
+        np.testing.assert_allclose(found.grad[name], gradient, rtol=1e-4, atol=1e-5, err_msg=name)

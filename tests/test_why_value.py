@@ -199,3 +199,11 @@ def test_where_a_function_is_flat_it_is_named_with_the_value(
     )
     korean = t.grad.why("input", (0, 0), language="ko").text
     assert f"({called}의 기울기 0): input[0,0] = {number}." in korean
+
+
+def test_products_too_small_to_be_held_though_no_factor_is_zero() -> None:
+    net = gt.Network((1,), [gt.Linear(2, bias=False)], dtype=np.float64)
+    net.parameters["fc1.weight"][:] = 1e-200
+    said = gt.trace(net, [[1e-200]], [0]).value.why("fc1.output", (0, 1))
+    assert said.cause == "underflow"
+    assert "smaller than any number of its precision" in said.text

@@ -329,7 +329,7 @@ def one_to_one(t: Term, ranges: Mapping[str, int]) -> bool:
 
     Exact for positions that lay indices out in mixed radix, each index on one axis.
     """
-    names = [name for position in t.target.positions for name in position.names]
+    names = [n for position in t.target.positions for n in position.names if ranges[n] > 1]
     return len(set(names)) == len(names) and all(
         _injective(position, ranges) for position in t.target.positions
     )

@@ -179,6 +179,8 @@ def _operands_zero(terms: Terms) -> Reason:
         if found.count == count or (kind == "mask" and found.count):
             return _reason_of_kind(terms, kind, found, _reads_zeros(parts, terms.step))
     some = {kind: found for kind, found in zeros.items() if found.count}
+    if not some:
+        return Reason("underflow", Fact("underflow", element=terms.element, total=0.0))
     factors = tuple(
         Fact("zero factors", count=found.count, what=kind, element=str(found.element or ""))
         for kind, found in some.items()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from ....equation import Access
+from ....equation import Access, Factor
 from ..contraction import Form
 from ..frame import Slot
 from ..kernels.outer_product import BatchOuterProduct, OuterProduct, Transposed
@@ -40,11 +40,20 @@ def letters(form: Form) -> tuple[str, str] | None:
         return None
     shown = [p.plain or "" for p in term.target.positions]
     by_index = {f.names[-1]: f.access.array for f in term.factors if len(f.names) == 2}
-    if len(shown) != 2 or set(by_index) != set(shown):
+    if len(shown) != 2 or len(by_index) != 2 or set(by_index) != set(shown):
         return None
-    if not all(isinstance(f, Access) for f in term.factors):
+    if not all(_whole(f, form) for f in term.factors):
         return None
     return by_index[shown[0]], by_index[shown[1]]
+
+
+def _whole(factor: Factor, form: Form) -> bool:
+    """Whether a factor is an array of samples × features, each read where it stands."""
+    if not isinstance(factor, Access) or len(factor.positions) != 2:
+        return False
+    size = form.equation.shape_of[factor.array][1]
+    plain = factor.positions[1].plain
+    return plain is not None and form.equation.range_of[plain] == size
 
 
 def at_once(work: Work) -> frozenset[str]:

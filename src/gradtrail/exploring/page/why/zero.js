@@ -129,6 +129,8 @@ function operandsZero(terms) {
       return reasonOfKind(terms, kind, found, () => readsZeros(parts, terms.step));
   }
   const some = [...zeros].filter(([, found]) => found.count > 0);
+  if (some.length === 0)
+    return { cause: "underflow", fact: { kind: "underflow", element: terms.element, total: 0 } };
   const factors = some.map(([what, { count: times, factor }]) => {
     const element = factor ? written(factor.side, factor.name, factor.index) : "";
     return { kind: "zero factors", count: times, what, element };
