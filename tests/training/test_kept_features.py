@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import FLOAT32, assert_close
 
 import gradtrail as gt
 from gradtrail.engines.cpu.options import Options
@@ -70,8 +71,14 @@ def test_the_bits_are_the_same(engine: str, parts: list[kept_features.Kept | Non
     settings = {"engine": engine, "validation": data(19, 4), **around}
     one = trained(kept, **settings)
     other = trained(anew, **settings, cache_features=False)
-    assert_same(one, other)
-    assert_same_bits(arrays_of(kept), arrays_of(anew))
+    if engine == "cpu":
+        assert_same(one, other)
+        assert_same_bits(arrays_of(kept), arrays_of(anew))
+    else:  # NumPy may round products of other numbers of samples otherwise
+        assert one.step_losses == pytest.approx(other.step_losses, rel=1e-12)
+        assert one.validation_loss == pytest.approx(other.validation_loss, rel=1e-12)
+        for name, array in arrays_of(kept).items():
+            assert_close(array, arrays_of(anew)[name], FLOAT32)
     assert kept.drawn == anew.drawn == (3, 12)
     (found,) = parts
     assert found is not None
