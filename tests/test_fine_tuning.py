@@ -44,6 +44,20 @@ def test_another_head_in_the_same_network() -> None:
     assert repr(net.layers[-1]) == "Linear(5, name='fc1')"
 
 
+def test_nothing_is_remembered_of_a_head_that_another_took_the_place_of() -> None:
+    net, sgd = network(), gt.SGD(0.1, momentum=0.9)
+    gt.train(net, samples(3), optimizer=sgd, progress=False)
+    net.replace_head(gt.Linear(3))
+    assert "conv1.weight" in sgd.remembered(net).arrays
+    assert not {"fc1.weight", "fc1.bias"} & sgd.remembered(net).arrays.keys()
+    weight = net.parameters["fc1.weight"].copy()
+    t = gt.trace(net, *samples(3))
+    sgd.update(net, t.grad)
+    moved = weight - np.float32(0.1) * t.grad["fc1.weight"]
+    assert net.parameters["fc1.weight"] == pytest.approx(moved, rel=1e-6)
+    assert "fc1.weight" in sgd.remembered(net).arrays
+
+
 def test_a_layer_by_its_name_and_in_a_graph() -> None:
     net = network(gt.Conv2d(4, 1), gt.ReLU(), gt.Conv2d(4, 3), gt.Flatten(), gt.Linear(3))
     kept = {n: a.copy() for n, a in net.parameters.items() if not n.startswith("conv1")}

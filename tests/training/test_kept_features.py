@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparing import FLOAT32, FLOAT64, assert_all_close
+from comparing import FLOAT32, assert_all_close
 
 import gradtrail as gt
 from gradtrail.engines.cpu.options import Options
@@ -74,8 +74,9 @@ def test_the_bits_are_the_same(engine: str, parts: list[kept_features.Kept | Non
     if engine == "cpu":
         assert_same(one, other)
         assert_same_bits(arrays_of(kept), arrays_of(anew))
-    else:  # NumPy's library may add the products of more samples in another order
-        assert one.step_losses == pytest.approx(other.step_losses, rel=FLOAT64)
+    else:  # NumPy may round products of other numbers of samples otherwise
+        assert one.step_losses == pytest.approx(other.step_losses, rel=1e-12)
+        assert one.validation_loss == pytest.approx(other.validation_loss, rel=1e-12)
         assert_all_close(arrays_of(kept), arrays_of(anew), FLOAT32)
     assert kept.drawn == anew.drawn == (3, 12)
     (found,) = parts

@@ -71,6 +71,7 @@ class Graph(AnyNetwork):
         self._frozen: frozenset[str] = frozenset()
         self._systems: dict[Any, System] = {}
         self._form = object()
+        self._replaced: dict[str, object] = {}
         declared = construction.wiring.declared
         self.parameters = declared_parameters(self.steps, declared, self.dtype, self.seed)
         self.buffers = declared_buffers(self.steps, declared, self.dtype)
@@ -79,6 +80,11 @@ class Graph(AnyNetwork):
     def form(self) -> object:
         """Another object whenever the network's equations, or what is trained, become others."""
         return self._form
+
+    @property
+    def replaced(self) -> dict[str, object]:
+        """By layer that stands in another's place: an object of its own, new for each that did."""
+        return self._replaced
 
     @property
     def whole(self) -> Graph:
@@ -366,7 +372,7 @@ class Graph(AnyNetwork):
         if "inputs" not in state:
             held = {"inputs": {INPUT: state.pop("input_shape")}, "_chain": state.pop("layers")}
             state |= held | {"outputs": {OUTPUT: state.pop("output_name")}}
-        vars(self).update({"_frozen": frozenset(), "_form": object()} | state)
+        vars(self).update({"_frozen": frozenset(), "_form": object(), "_replaced": {}} | state)
 
     def __repr__(self) -> str:
         if self._chain is None:

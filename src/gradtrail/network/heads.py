@@ -32,7 +32,7 @@ def with_head(network: Graph, layer: Any, name: str | None) -> Graph:
         made = _rebuilt(network, old, new)
     except ShapeError as cause:
         raise ShapeError(f"replace_head: in the place of '{old}', {cause}") from None
-    _hand_on(network, made, old)
+    _hand_on(network, made, old, new.name or old)
     return made
 
 
@@ -66,7 +66,7 @@ def _as_list(network: Graph, old: str, new: Layer) -> list[GraphPart] | None:
     return [*before, new, *after] if plain else None
 
 
-def _hand_on(network: Graph, made: Graph, old: str) -> None:
+def _hand_on(network: Graph, made: Graph, old: str, new: str) -> None:
     """Give what the layers besides have: arrays, and what of them is frozen."""
     for mine, theirs in ((network.parameters, made.parameters), (network.buffers, made.buffers)):
         for array in mine:
@@ -74,3 +74,4 @@ def _hand_on(network: Graph, made: Graph, old: str) -> None:
                 theirs[array] = mine[array]
     made.frozen = [n for n in network.frozen if n.rpartition(".")[0] != old]
     made.drawn = network.drawn
+    made.replaced.update(network.replaced | {new: object()})

@@ -89,7 +89,8 @@ class Optimizer(ABC):
     """The learning rate beside which the groups' rates were given."""
 
     def __init__(self) -> None:
-        self._memories: WeakKeyDictionary[Graph, Memory] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[Graph, tuple[Memory, Mapping[str, object]]]
+        self._memories = WeakKeyDictionary()
 
     @property
     @abstractmethod
@@ -236,12 +237,12 @@ class Optimizer(ABC):
 
     def remembered(self, network: Graph) -> Memory:
         """How many steps a network was moved, and per parameter the arrays of the rule's state."""
-        memory = self._memories.get(network, Memory(0, {}))
-        shapes = network.parameters.shapes
+        memory, then = self._memories.get(network, (Memory(0, {}), {}))
+        shapes, now = network.parameters.shapes, network.whole.replaced
         arrays = {  # a head may be another by now
             name: state
             for name, state in memory.arrays.items()
-            if name in shapes and all(a.shape == shapes[name] for a in state.values())
+            if name in shapes and then.get(owner := name.rpartition(".")[0]) is now.get(owner)
         }
         return Memory(memory.step, arrays)
 
@@ -250,7 +251,7 @@ class Optimizer(ABC):
     ) -> None:
         """Go on from here: what `remembered` gave, or what an engine moved on by itself."""
         held = {name: dict(state) for name, state in arrays.items()}
-        self._memories[network] = Memory(step, held)
+        self._memories[network] = Memory(step, held), dict(network.whole.replaced)
 
     def at_a_rate_of_its_own(self) -> Self:
         """The same optimiser with the same memory, whose learning rate may change by itself."""

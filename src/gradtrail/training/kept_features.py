@@ -2,9 +2,9 @@
 
 Where nothing changes what the first layers give for a sample, from one epoch to the next, they are
 computed for every sample before the first step, and the steps are those of the rest of the network,
-its head. The bits are the same: the head's equations, draws and sums are those of the whole. On the
-reference engine they are so but for NumPy's library, whose order of adding may follow from how many
-samples there are.
+its head. The bits are the same: the head's equations, draws and sums are those of the whole, and
+the CPU engine gives a sample the same bits whatever is beside it. In the reference NumPy's products
+may round otherwise where other samples are beside it.
 """
 
 from __future__ import annotations
