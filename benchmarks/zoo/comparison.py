@@ -200,7 +200,7 @@ def draw_statistics(module: Any, shape: tuple[int, ...], torch: Any) -> None:
     with torch.no_grad():
         for norm in norms:
             norm.momentum = 1.0
-        module.train()(torch.randn((_SETTLING, *shape), generator=draw, dtype=dtype))
+        module.train()(_settling(shape, draw, dtype, torch))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             mean, variance = norm.running_mean, norm.running_var
@@ -208,6 +208,15 @@ def draw_statistics(module: Any, shape: tuple[int, ...], torch: Any) -> None:
             noise = torch.randn((2, len(mean)), generator=draw, dtype=dtype)
             mean.add_(0.05 * noise[0] * variance.sqrt())
             variance.mul_(torch.exp(0.05 * noise[1]))
+
+
+def _settling(shape: tuple[int, ...], draw: Any, dtype: Any, torch: Any) -> Any:
+    """Samples whose means and spreads differ, as those of pictures: what is averaged varies, too."""
+    ones, kind = (1,) * (len(shape) - 1), {"generator": draw, "dtype": dtype}
+    samples = torch.randn((_SETTLING, *shape), **kind)
+    spreads = torch.exp(0.5 * torch.randn((_SETTLING, 1, *ones), **kind))
+    means = 0.5 * torch.randn((_SETTLING, shape[0], *ones), **kind)
+    return samples * spreads + means
 
 
 @contextmanager

@@ -35,6 +35,23 @@ class Two(nn.Module):
         return x + y
 
 
+class StandIn(torch.Tensor):
+    def numpy(self, **_: Any) -> Any:
+        raise RuntimeError("not of this kind")
+
+    def __deepcopy__(self, known: Any) -> Any:
+        return self.as_subclass(torch.Tensor).clone().as_subclass(StandIn)
+
+
+class Standing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(3, 1, 1).as_subclass(StandIn))
+
+    def forward(self, x: Any) -> Any:
+        return x * self.scale
+
+
 IMAGES, ROWS = (3, 8, 9), (4,)
 
 
@@ -223,6 +240,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         IMAGES,
         r"node 'add' computes with constants of shape \(8, 9\) that the model does not hold as a "
         r"parameter",
+    ),
+    "a tensor that stands for others": (
+        Standing,
+        IMAGES,
+        "node 'scale' holds no plain numbers in 'scale': it is a StandIn$",
     ),
     "meta": (
         lambda: nn.Linear(4, 2, device="meta"),

@@ -84,4 +84,8 @@ class ModuleArrays:
                 f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
                 "with model.float()"
             )
-        return np.array(value.detach().cpu().numpy())
+        try:
+            return np.array(value.detach().cpu().numpy())
+        except RuntimeError as cause:  # of a kind of tensor that stands for others
+            kind = type(value).__name__
+            raise Refusal(f"holds no plain numbers in {path!r}: it is a {kind}") from cause
