@@ -211,7 +211,7 @@ def draw_statistics(module: Any, shape: tuple[int, ...], torch: Any) -> None:
 
 
 def _settling(shape: tuple[int, ...], draw: Any, dtype: Any, torch: Any) -> Any:
-    """Samples whose means and spreads differ, as those of pictures: what is averaged varies, too."""
+    """Samples whose means and spreads differ, as those of pictures; so averages vary, too."""
     ones, kind = (1,) * (len(shape) - 1), {"generator": draw, "dtype": dtype}
     samples = torch.randn((_SETTLING, *shape), **kind)
     spreads = torch.exp(0.5 * torch.randn((_SETTLING, 1, *ones), **kind))
