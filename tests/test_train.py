@@ -233,7 +233,7 @@ def test_ctrl_c_in_an_update_leaves_weights_and_momentum_whole() -> None:
     net, optimizer = network(), InterruptedUpdate(0.1, momentum=0.9)
     history = trained(net, optimizer=optimizer)
     assert history.steps == 2
-    assert optimizer._memories[net].step == 2
+    assert optimizer.remembered(net).step == 2
 
 
 def test_an_update_that_overflows_is_not_made() -> None:
