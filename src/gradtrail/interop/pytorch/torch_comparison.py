@@ -19,6 +19,7 @@ from ...graph.step_arrays import given_arrays
 from ...network import Network
 from ..reading.refusals import Refusal
 from .torch_exported import first_line
+from .torch_inputs import call
 from .torch_reader import TorchImport, chosen_output
 from .torch_running import SAMPLES, values_of
 
@@ -63,16 +64,21 @@ def compare(
             held = _at(module, path)
             held.copy_(torch.from_numpy(arrays[name]).reshape(held.shape))
     few = network.plan().multiply_adds > _MANY
-    x = draw.normal(size=(1 if few else SAMPLES, *network.input_shape))
-    ours, back = _computed(network, arrays, x)
-    image, theirs = _called(module, x, output, torch)
+    count = 1 if few else SAMPLES
+    samples = {
+        name: draw.normal(size=(count, *network.inputs[here]))
+        for name, here in imported.inputs.items()
+    }
+    given = {imported.inputs[name]: x for name, x in samples.items()}
+    ours, back = _computed(network, arrays, given)
+    inputs, theirs = _called(module, samples, output, torch)
     logits = torch.from_numpy(ours[network.output_name].copy()).requires_grad_()
     matching = _matching(logits, theirs)
     if matching is None:
-        raise _first_difference(imported, module, graph, x, ours, torch)
+        raise _first_difference(imported, module, graph, samples, ours, torch)
     cotangent = torch.from_numpy(draw.normal(size=tuple(theirs.shape)))
     (start,) = torch.autograd.grad((matching * cotangent).sum(), logits)
-    _compare_gradients(imported, module, (image, theirs, cotangent), back(start.numpy()), torch)
+    _compare_gradients(imported, module, (inputs, theirs, cotangent), back(start.numpy()), torch)
 
 
 def _here(module: Any, torch: Any) -> Any:
@@ -111,12 +117,12 @@ def _at(module: Any, path: str) -> Any:
 
 
 def _computed(
-    network: Network, arrays: Arrays, x: np.ndarray
+    network: Network, arrays: Arrays, inputs: Arrays
 ) -> tuple[Arrays, Callable[[np.ndarray], Arrays]]:
     """All values of the network, and what gives all gradients for one of the output."""
     engine = Reference()
-    system = network.system(len(x))
-    given = {**arrays, network.input_name: x, **given_arrays(network, system)}
+    system = network.system(len(next(iter(inputs.values()))))
+    given = {**arrays, **inputs, **given_arrays(network, system)}
     with quietly():
         values = engine.run(system, given)
 
@@ -127,22 +133,29 @@ def _computed(
     return values, back
 
 
-def _called(module: Any, x: np.ndarray, output: int | str | None, torch: Any) -> tuple[Any, Any]:
-    """The module's input and output; it was called before, since that may make a difference."""
+def _called(
+    module: Any, samples: Arrays, output: int | str | None, torch: Any
+) -> tuple[Mapping[str, Any], Any]:
+    """The module's inputs and output; it was called before, since that may make a difference."""
     for parameter in module.parameters():
         parameter.requires_grad_(True)
-    image = torch.from_numpy(x.copy()).requires_grad_()
+    inputs = {name: x.requires_grad_() for name, x in _tensors(samples, torch).items()}
     try:
         with torch.no_grad():
-            module(torch.from_numpy(x.copy()))
-        found = module(image.clone())  # which may be written over
+            call(module, _tensors(samples, torch))
+        found = call(module, {name: x.clone() for name, x in inputs.items()})  # written over, maybe
     except Exception as cause:  # whatever the model's own code raises
         told = first_line(cause)
         raise Refusal(f"cannot be called in evaluation, to compare it: {told}") from cause
     found = chosen_output(found, output)
     if not isinstance(found, torch.Tensor):
         raise Refusal(f"gives a {type(found).__name__} in evaluation, not one tensor")
-    return image, found
+    return inputs, found
+
+
+def _tensors(samples: Arrays, torch: Any) -> Mapping[str, Any]:
+    """Samples as tensors of their own."""
+    return {name: torch.from_numpy(x.copy()) for name, x in samples.items()}
 
 
 def _matching(logits: Any, theirs: Any) -> Any:
@@ -170,16 +183,20 @@ def _near(one: np.ndarray, other: np.ndarray, least: float = 0.0) -> bool:
 
 
 def _compare_gradients(
-    imported: TorchImport, module: Any, run: tuple[Any, Any, Any], ours: Arrays, torch: Any
+    imported: TorchImport,
+    module: Any,
+    run: tuple[Mapping[str, Any], Any, Any],
+    ours: Arrays,
+    torch: Any,
 ) -> None:
-    """Check the gradients of the input and all parameters.
+    """Check the gradients of the inputs and all parameters.
 
     Raises:
         Refusal: one differs; of several, the one nearest to the output.
     """
-    image, output, cotangent = run
+    inputs, output, cotangent = run
     names = [name for name in imported.network.parameters if name in imported.arrays]
-    read = [image, *(_at(module, imported.arrays[name]) for name in names)]
+    read = [*inputs.values(), *(_at(module, imported.arrays[name]) for name in names)]
     try:
         found = torch.autograd.grad((output * cotangent).sum(), read, allow_unused=True)
     except RuntimeError:
@@ -192,8 +209,10 @@ def _compare_gradients(
     ]
     largest = max(np.abs(gradient).max(initial=0.0) for gradient in theirs)
     least = max(1e-6 * largest, _LEAST)
-    places = ["the input", *(f"the parameter {imported.arrays[name]!r}" for name in names)]
-    mine = [ours[name] for name in (imported.network.input_name, *names)]
+    several = len(inputs) > 1
+    places = [f"the input {name!r}" if several else "the input" for name in inputs]
+    places += [f"the parameter {imported.arrays[name]!r}" for name in names]
+    mine = [ours[name] for name in (*imported.inputs.values(), *names)]
     for place, one, other in reversed([*zip(places, mine, theirs, strict=True)]):
         if not _near(one.reshape(other.shape), other, least):
             raise Refusal(
@@ -211,19 +230,20 @@ def _worst(theirs: np.ndarray, ours: np.ndarray) -> str:
 
 
 def _first_difference(
-    imported: TorchImport, module: Any, graph: Any, x: np.ndarray, ours: Arrays, torch: Any
+    imported: TorchImport, module: Any, graph: Any, samples: Arrays, ours: Arrays, torch: Any
 ) -> Refusal:
     """Where the module and the network part."""
-    theirs = values_of(module, graph, torch.from_numpy(x.copy()), imported.nodes, torch)
+    theirs = values_of(module, graph, _tensors(samples, torch), imported.nodes, torch)
+    count = len(next(iter(samples.values())))
     for node, (name, shape) in imported.nodes.items():
-        mine = ours[f"{name}.output"].reshape(len(x), *shape)
+        mine = ours[f"{name}.output"].reshape(count, *shape)
         if node in theirs and not _near(mine, theirs[node]):
             return Refusal(
                 f"gives other numbers than layer {name!r}, as which it was read: "
                 f"{_worst(theirs[node], mine)}",
                 imported.places[node],
             )
-    place = next(_departures(module, graph, x, theirs, torch), "the model")
+    place = next(_departures(module, graph, samples, theirs, torch), "the model")
     return Refusal(
         "gives other numbers in evaluation than what torch.fx saw of it in training. The two may "
         "differ by dropout, batch norm and a last softmax; a call must not depend on earlier ones",
@@ -232,7 +252,7 @@ def _first_difference(
 
 
 def _departures(
-    module: Any, graph: Any, x: np.ndarray, theirs: Mapping[Any, np.ndarray], torch: Any
+    module: Any, graph: Any, samples: Arrays, theirs: Mapping[Any, np.ndarray], torch: Any
 ) -> Iterator[str]:
     """The modules that give other numbers than their nodes, or are called in another order."""
     given: list[tuple[str, np.ndarray]] = []
@@ -244,7 +264,7 @@ def _departures(
         if any(node.op == "call_module" and node.target == path for node in graph.nodes)
     ]
     with torch.no_grad():
-        module(torch.from_numpy(x.copy()))
+        call(module, _tensors(samples, torch))
     for hook in hooks:
         hook.remove()
     nodes = [node for node in graph.nodes if node.op == "call_module"]

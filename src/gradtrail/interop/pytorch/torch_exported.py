@@ -8,21 +8,25 @@ their namesakes (`torch_aten.py`), and the network is compared with the module l
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from ..reading.refusals import Refusal, Refusals
 from ..reading.values import TRACED, Shape
 from .torch_aten import aten_name, is_aten
 from .torch_fx import RandomStates
+from .torch_inputs import placed
 from .torch_modules import kind_of
 
 
-def export_module(module: Any, shape: Shape, torch: Any, reasons: Refusals) -> tuple[Any, Any]:
+def export_module(
+    module: Any, shapes: Mapping[str, Shape], torch: Any, reasons: Refusals
+) -> tuple[Any, Any]:
     """The module whose arrays the graph reads, and the graph.
 
     Args:
         module: a copy of the module, in the modes in which it is read.
-        shape: of one sample.
+        shapes: of one sample of each input, by the arguments of forward.
         torch: the package.
         reasons: where it is noted that random numbers were drawn.
 
@@ -36,12 +40,13 @@ def export_module(module: Any, shape: Shape, torch: Any, reasons: Refusals) -> t
     """
     floats = [p.dtype for p in module.parameters() if p.is_floating_point()]
     with _without_numbers():
-        x = torch.empty((TRACED, *shape), dtype=floats[0] if floats else torch.float32)
+        dtype = floats[0] if floats else torch.float32
+        inputs = {n: torch.empty((TRACED, *shape), dtype=dtype) for n, shape in shapes.items()}
     draws = RandomStates(torch)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it says is about itself
-            program = torch.export.export(module, (x,), strict=False)
+            program = torch.export.export(module, *placed(module, inputs), strict=False)
             made = program.module()
     except Exception as cause:  # whatever the model's own code raises
         raise Refusal(first_line(cause)) from cause

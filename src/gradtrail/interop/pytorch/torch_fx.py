@@ -14,7 +14,7 @@ import operator
 import os
 import random
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,13 @@ def set_modes(module: Any, keeps: bool) -> None:
 
 
 def trace_module(
-    module: Any, given: Any, shape: Shape, keeps: bool, fx: Any, torch: Any, reasons: Refusals
+    module: Any,
+    given: Any,
+    shapes: Mapping[str, Shape],
+    keeps: bool,
+    fx: Any,
+    torch: Any,
+    reasons: Refusals,
 ) -> Any:
     """A copy's graph as it computes in training; what it did beside computing is noted.
 
@@ -178,7 +184,7 @@ def trace_module(
     Args:
         module: the copy; it is in training mode afterwards, but for what `keeps` keeps.
         given: the module it is a copy of.
-        shape: of one sample.
+        shapes: of one sample of each input, by the arguments of forward.
         keeps: whether parts that are in evaluation while the model trains are traced so.
         fx: the package torch.fx.
         torch: the package.
@@ -194,15 +200,16 @@ def trace_module(
     """
     set_modes(module, keeps)
     first, *others = _arguments(module)
+    others = [parameter for parameter in [first, *others] if parameter.name not in shapes]
     if stars := _ANY_NUMBER.get(first.kind):
         raise Refusal(
             f"({type(module).__name__}) takes whatever it is given, as {stars}{first.name}; write "
-            "a forward that takes one input by its name"
+            "a forward that takes its inputs by name"
         )
     fixed = {p.name: p.default for p in others if p.default is not p.empty}
     draws = RandomStates(torch)
     try:
-        sizes = TorchSizes(module, shape, torch)
+        sizes = TorchSizes(module, shapes, torch)
         graph = _tracer(fx, torch, sizes)().trace(module, concrete_args=fixed or None)
         for node, sample in sizes.samples().items():
             node.meta["sample"] = sample

@@ -21,6 +21,7 @@ from ..reading.values import LastSoftmax
 from .torch_comparison import compare
 from .torch_exported import export_module
 from .torch_fx import Untraceable, as_container, copy_module, isolation, set_modes, trace_module
+from .torch_inputs import sample_shapes
 from .torch_inspection import look_over, owners_of
 from .torch_modules import MODULES, converter_of
 from .torch_reader import GraphReader, TorchImport
@@ -33,7 +34,7 @@ _MOST_SHOWN = 4
 @call_example("gt.from_torch(module, (channels, height, width))")
 def from_torch(
     module: Any,
-    input_shape: Sequence[int],
+    input_shape: Any,
     *,
     frozen: str = "keep",
     output: int | str | None = None,
@@ -51,7 +52,9 @@ def from_torch(
 
     Args:
         module: of layers that exist here, in a forward that `torch.fx` can trace.
-        input_shape: of one sample, (channels, height, width) or (features,).
+        input_shape: of one sample, (channels, height, width) or (features,). Of several inputs a
+            mapping by the names of forward's arguments, or as many shapes in their order; the
+            network's inputs have these names.
         frozen: what becomes of parameters that the module does not train (`requires_grad=False`),
             and of batch norms and dropouts that are in evaluation mode while the model around them
             trains: "keep" freezes these parameters and running statistics in the network, too, and
@@ -82,7 +85,7 @@ def from_torch(
 
 def import_module(
     module: Any,
-    input_shape: Sequence[int],
+    input_shape: Any,
     caller: str,
     output: int | str | None = None,
     *,
@@ -106,18 +109,13 @@ def import_module(
     """
     torch, fx = optional_package("torch", caller), optional_package("torch.fx", caller)
     _check_module(module, caller, torch)
-    listed = input_shape if isinstance(input_shape, list | tuple) else ()
-    if isinstance(input_shape, Mapping) or any(isinstance(n, list | tuple) for n in listed):
-        raise ArgumentError(
-            f"{caller}: input_shape is one sample's, and modules of several inputs are not read; "
-            f"got {in_short(input_shape)}"
-        )
-    builder = Builder(input_shape, tells_trained=True)
     container = as_container(module, torch)
+    shapes = sample_shapes(container, input_shape, caller)
+    builder = _begun(shapes, caller)
     asked = _Asked(output, keeps, ending, comparing)
     try:
         with isolation(torch):
-            found = _imported(container, builder, asked, torch, fx)
+            found = _imported(container, builder, list(shapes), asked, torch, fx)
     except Refusal as cause:
         shape = builder.input.shape
         clauses = filter(None, (cause.sentence, shape_meant(shape, _rank(container, shape))))
@@ -130,21 +128,39 @@ def import_module(
     return found
 
 
-def _traced(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) -> tuple[Any, Any]:
+def _begun(shapes: Mapping[str, Any], caller: str) -> Builder:
+    """A builder with the inputs.
+
+    Raises:
+        ArgumentError: one has no shape, or a name that no input here may have.
+    """
+    (first, shape), *others = shapes.items()
+    builder = Builder(shape, tells_trained=True)
+    if others:
+        builder.graph.input_names = [first]
+        for name, other in others:
+            builder.graph.add_input(other, name)
+    return builder
+
+
+def _traced(
+    given: Any, builder: Builder, inputs: Sequence[str], asked: _Asked, torch: Any, fx: Any
+) -> tuple[Any, Any]:
     """A copy that may be run and its graph, by torch.fx or else by torch.export.
 
     Raises:
         Refusal: neither can follow the module; both say why.
     """
-    shape, reasons = builder.input.shape, builder.reasons
+    reasons = builder.reasons
+    shapes = {n: read.shape for n, read in zip(inputs, builder.graph.inputs, strict=True)}
     module = copy_module(given, torch)
     try:
-        return module, trace_module(module, given, shape, asked.keeps, fx, torch, reasons)
+        return module, trace_module(module, given, shapes, asked.keeps, fx, torch, reasons)
     except Untraceable as untraceable:
         module = copy_module(given, torch)
         set_modes(module, asked.keeps)
         try:
-            return export_module(module, shape, torch, reasons)
+            return export_module(module, shapes, torch, reasons)
         except Refusal as cause:
             raise Refusal(f"{untraceable}. Nor by torch.export: {cause}") from cause
 
@@ -177,12 +193,14 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
     raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {in_short(module)}{hint}")
 
 
-def _imported(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) -> TorchImport:
+def _imported(
+    given: Any, builder: Builder, inputs: Sequence[str], asked: _Asked, torch: Any, fx: Any
+) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     module, graph = None, None
     with builder.reasons.noting():
-        module, graph = _traced(given, builder, asked, torch, fx)
+        module, graph = _traced(given, builder, inputs, asked, torch, fx)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)
@@ -190,6 +208,7 @@ def _imported(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) 
         module,
         graph,
         builder,
+        inputs,
         refused=refused,
         owners=owners,
         torch=torch,

@@ -32,8 +32,10 @@ def fill_like(network: Network, module: Any) -> Any:
         ArgumentError: it is another network; the first layer that differs is named.
     """
     torch = optional_package("torch", "to_torch")
+    first, *others = network.inputs.values()
+    shapes: Any = (first, *others) if others else first
     for keeps in (True, False):  # dropouts in evaluation are layers of one of the two
-        found = import_module(module, network.input_shape, "to_torch", keeps=keeps)
+        found = import_module(module, shapes, "to_torch", keeps=keeps)
         apart = difference(found.network, network, named=False)
         if apart is None or not _at_variance(module):
             break

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ...checking.calls import in_short
 from ...errors import ArgumentError
 from ...layers import CrossEntropy, Loss
 from ..reading.values import LastSoftmax
@@ -38,22 +37,41 @@ def asked_of_network(name: str, module: Any, given: Mapping[str, Any]) -> Mappin
         raise ArgumentError(
             f"{name}: of a PyTorch module x is needed, whose shape says what the module takes"
         )
-    if isinstance(x, Mapping) or (isinstance(x, tuple) and any(np.ndim(each) for each in x)):
-        raise ArgumentError(
-            f"{name}: of a PyTorch module x is one array of samples, and modules of several inputs "
-            f"are not read; got {in_short(x)}"
-        )
-    x, y = _plain(x), _plain(y)
-    if np.ndim(x) < 2:
-        raise ArgumentError(
-            f"{name}: x is of shape {np.shape(x)}, and no samples (N, …) that a module takes"
-        )
+    x, y = _samples(x), _plain(y)
+    shapes = _sample_shapes(name, x)
     meant = loss if loss is None or isinstance(loss, Loss) else loss_of_torch(loss, y)
     ending = LastSoftmax.LOGITS if isinstance(meant, CrossEntropy | None) else LastSoftmax.WHOLE
     if meant is not loss:
         ending = LastSoftmax.LOGARITHMS if name_of_loss(loss) in LOGARITHMS else LastSoftmax.WHOLE
-    network = import_module(module, np.shape(x)[1:], name, ending=ending).network
+    network = import_module(module, shapes, name, ending=ending).network
     return {"network": network, "x": x, "y": y, "loss": meant}
+
+
+def _samples(x: Any) -> Any:
+    """Samples as arrays: of one input, or of several by name or in their order."""
+    if isinstance(x, Mapping):
+        return {key: _plain(each) for key, each in x.items()}
+    if isinstance(x, tuple) and any(np.ndim(each) for each in x):
+        return tuple(_plain(each) for each in x)
+    return _plain(x)
+
+
+def _sample_shapes(name: str, x: Any) -> Any:
+    """What shape a sample has, of several inputs each."""
+    if isinstance(x, Mapping):
+        return {key: _sample_shape(f"{name}: x[{key!r}]", each) for key, each in x.items()}
+    if isinstance(x, tuple):
+        return tuple(_sample_shape(f"{name}: x[{at}]", each) for at, each in enumerate(x))
+    return _sample_shape(f"{name}: x", x)
+
+
+def _sample_shape(where: str, x: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = np.shape(x)
+    if len(shape) < 2:
+        raise ArgumentError(
+            f"{where} is of shape {shape}, and no samples (N, …) that a module takes"
+        )
+    return shape[1:]
 
 
 def _plain(array: Any) -> Any:

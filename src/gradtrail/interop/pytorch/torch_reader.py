@@ -18,6 +18,7 @@ from ..reading.values import LastSoftmax, Value, Weights
 from .torch_arrays import ModuleArrays
 from .torch_aten import SAME
 from .torch_functions import ELEMENTWISE, FUNCTIONS
+from .torch_inputs import input_at
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
 from .torch_modules import MODULES, VIEWING, converter_of
@@ -36,6 +37,7 @@ class TorchImport:
     Args:
         network: with the module's numbers.
         arrays: the module's path of each parameter and running statistic, by its name here.
+        inputs: the network's input for each argument of forward that is one.
         nodes: the nodes that gave a layer's output: the layer, and the shape in which it is seen
             there, one sample.
         places: what each of these nodes is called in messages.
@@ -44,6 +46,7 @@ class TorchImport:
 
     network: Network
     arrays: Mapping[str, str]
+    inputs: Mapping[str, str]
     nodes: Mapping[Any, tuple[str, tuple[int, ...]]]
     places: Mapping[Any, str]
     names: Mapping[str, str]
@@ -55,7 +58,8 @@ class GraphReader:
     Args:
         module: a copy that may be run.
         graph: its torch.fx graph.
-        builder: what the layers are added to.
+        builder: what the layers are added to, with an input for each of these.
+        inputs: the arguments of forward that are inputs, in the builder's order.
         refused: the paths of modules that were refused before, whose other reasons are looked for.
         wanted: which of several outputs the network ends with, by its place or key.
         ending: what becomes of a last softmax.
@@ -68,6 +72,7 @@ class GraphReader:
         module: Any,
         graph: Any,
         builder: Builder,
+        inputs: Sequence[str],
         *,
         refused: Collection[str],
         owners: Mapping[str, str],
@@ -85,7 +90,7 @@ class GraphReader:
         self.plain: dict[Any, Any] = {}  # sizes, constants, weights
         self.first: dict[Any, Value] = {}  # what each tensor held when it was made
         self.calls: dict[str, int] = {}
-        self.read = False
+        self.inputs = dict(zip(inputs, builder.graph.inputs, strict=True))
 
     def read_graph(self) -> TorchImport:
         """The network that the graph gives.
@@ -131,7 +136,22 @@ class GraphReader:
             and made.node in graph.placed
         }
         places = {node: self._where(node) for node in nodes}
-        return TorchImport(network, arrays, nodes, places, self._names(arrays, nodes))
+        inputs = self._inputs_of()
+        return TorchImport(network, arrays, inputs, nodes, places, self._names(arrays, nodes))
+
+    def _inputs_of(self) -> Mapping[str, str]:
+        """The network's input for each argument.
+
+        Raises:
+            Refusal: one is not read.
+        """
+        places = self.builder.graph.input_places
+        if unread := [name for at, name in enumerate(self.inputs) if at not in places]:
+            raise Refusal(
+                f"does not compute with its input {unread[0]!r}, so a network cannot take it",
+                "the model",
+            )
+        return {name: places[at] for at, name in enumerate(self.inputs)}
 
     def _names(self, arrays: Mapping[str, str], nodes: Mapping[Any, Any]) -> dict[str, str]:
         """What each array and layer is called here, by all the names that it has in the module."""
@@ -227,10 +247,9 @@ class GraphReader:
         raise Refusal(f"calls {called_name(function)}, for which there is no layer here")
 
     def _argument(self, node: Any) -> Any:
-        """The input; what else forward takes stays at its default."""
-        first = not self.read
-        self.read = True
-        return self.builder.input if first else default_of(self.module, node)
+        """An input; what else forward takes stays at its default."""
+        name = input_at(node, list(self.inputs))
+        return default_of(self.module, node) if name is None else self.inputs[name]
 
     # -- functions and methods --------------------------------------------------------------------
 

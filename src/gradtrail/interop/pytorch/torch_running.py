@@ -13,24 +13,26 @@ from ...machine.packages import optional_package
 from ..reading.refusals import Refusal
 from ..reading.values import TRACED
 from .torch_aten import aten_name, is_aten
+from .torch_inputs import input_at
 
 SAMPLES = 2
 """How many run: more than one, so that what mixes them is seen."""
 
 
 def values_of(
-    module: Any, graph: Any, x: Any, nodes: Collection[Any], torch: Any
+    module: Any, graph: Any, inputs: Mapping[str, Any], nodes: Collection[Any], torch: Any
 ) -> Mapping[Any, np.ndarray]:
     """What some nodes give at the moment they give it, as float64; dropout drops nothing.
 
     Args:
         module: that was traced, in evaluation.
         graph: its graph.
-        x: the input.
+        inputs: the samples, by the arguments of forward.
         nodes: whose values are kept.
         torch: the package.
     """
     found: dict[Any, np.ndarray] = {}
+    samples = len(next(iter(inputs.values())))
 
     class Values(optional_package("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
         def fetch_args_kwargs_from_env(self, node: Any) -> Any:
@@ -38,7 +40,7 @@ def values_of(
             arguments, named = super().fetch_args_kwargs_from_env(node)
             if is_aten(node.target) and aten_name(node.target) == "batch_norm":
                 arguments = (*arguments[:5], False, *arguments[6:])  # as in evaluation
-            return _told(arguments, len(x)), _told(named, len(x))
+            return _told(arguments, samples), _told(named, samples)
 
         def run_node(self, node: Any) -> Any:
             drops = _drops(node.target, torch)
@@ -49,7 +51,7 @@ def values_of(
 
     with torch.no_grad():
         runs = Values(module, graph=graph, garbage_collect_values=False)
-        runs.run(*_arguments(module, graph, x))
+        runs.run(*_arguments(module, graph, inputs))
     return found
 
 
@@ -69,14 +71,16 @@ def _told(argument: Any, samples: int) -> Any:
     return samples if type(argument) is int and argument == TRACED else argument
 
 
-def _arguments(module: Any, graph: Any, x: Any) -> list[Any]:
-    """The input, and what else forward takes: its default, or None."""
-    _, *others = (node for node in graph.nodes if node.op == "placeholder")
-    found: list[Any] = [None] * len(others)
-    for place, node in enumerate(others):
-        with suppress(Refusal):
-            found[place] = default_of(module, node)
-    return [x, *found]
+def _arguments(module: Any, graph: Any, inputs: Mapping[str, Any]) -> list[Any]:
+    """The inputs, and what else forward takes: its default, or None."""
+    found: list[Any] = []
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            name = input_at(node, list(inputs))
+            found.append(None if name is None else inputs[name])
+            with suppress(Refusal):
+                found[-1] = default_of(module, node) if name is None else found[-1]
+    return found
 
 
 def default_of(module: Any, node: Any) -> Any:
@@ -89,5 +93,7 @@ def default_of(module: Any, node: Any) -> Any:
     name = next((p for p in parameters if node.target in (p, f"{p}_1")), None)
     default = parameters[name].default if name else inspect.Parameter.empty
     if default is inspect.Parameter.empty:
-        raise Refusal("is a second input; modules are read with one")
+        needed = [p.name for p in parameters.values() if p.default is p.empty]
+        named = ", ".join(f"{each!r}: …" for each in needed)
+        raise Refusal(f"is an input, too; give all of them by name, as {{{named}}}")
     return default

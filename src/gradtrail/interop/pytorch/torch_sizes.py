@@ -14,6 +14,7 @@ from typing import Any
 
 from ..known_activations import ACTIVATIONS
 from ..reading.values import TRACED, Shape
+from .torch_inputs import input_at
 from .torch_modules import KEEPING, kind_of
 
 _KEEPING = frozenset({
@@ -85,18 +86,21 @@ class TorchSizes:
 
     Args:
         module: that is traced; it stays as it is.
-        shape: of one sample of the input.
+        shapes: of one sample of each input, by the arguments of forward.
         torch: the package.
     """
 
-    def __init__(self, module: Any, shape: Shape, torch: Any) -> None:
+    def __init__(self, module: Any, shapes: Mapping[str, Shape], torch: Any) -> None:
         self._torch = torch
         floats = [p for p in module.parameters() if p.is_floating_point()]
         self.dtype = floats[0].dtype if floats else torch.float32
         self.device = floats[0].device if floats else torch.device("cpu")
         self._weightless: Any = None
         self._module = module
-        self._input: Any = torch.empty(TRACED, *shape, dtype=self.dtype, device="meta")
+        self._inputs = {
+            name: torch.empty(TRACED, *shape, dtype=self.dtype, device="meta")
+            for name, shape in shapes.items()
+        }
         self._known: dict[Any, Any] = {}
         self.following = False
         """Whether a node is followed just now."""
@@ -135,10 +139,7 @@ class TorchSizes:
 
     def _given(self, node: Any) -> Any:
         if node.op == "placeholder":
-            given, self._input = self._input, None
-            if given is None:
-                raise LookupError("another input")
-            return given
+            return self._inputs[input_at(node, list(self._inputs)) or node.target]
         arguments, named = self._read(node.args), self._read(node.kwargs)
         match node.op:
             case "call_function":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,6 +66,8 @@ class LayerGraph:
         self._times: dict[str, int] = {}
         self.placed: dict[int, str] = {}
         """What the nodes that ended in the network are called there."""
+        self.input_places: dict[int, str] = {}
+        """What the inputs that are read are called there, by their place among all."""
         self.owners: dict[int, str] = {}
         """The same of those with arrays of their own."""
 
@@ -191,10 +193,12 @@ class LayerGraph:
         self, needed: Sequence[int], owners: Mapping[int, int], output: Tensor, dtype: np.dtype[Any]
     ) -> Network:
         """The network of nodes without stand-ins, with its arrays."""
-        names = dict(zip(needed, _names([self.nodes[at] for at in needed]), strict=True))
+        inputs = self._inputs_of(needed)
+        values: dict[int, GraphNode] = {self.inputs[at].node: inputs[at] for at in inputs}
+        first = list(inputs.values())
+        taken = {name for node in first if (name := node.name) is not None}
+        names = dict(zip(needed, _names([self.nodes[at] for at in needed], taken), strict=True))
         layers: dict[int, Layer] = {}
-        values = self._inputs_of(needed)
-        first = list(values.values())
         for at in needed:
             owner, node = owners.get(at, at), self.nodes[at]
             if owner == at:
@@ -202,6 +206,7 @@ class LayerGraph:
             values[at] = layers[owner](*(values[source] for source in node.sources))
         network = Network(first if len(first) > 1 else first[0], values[output.node], dtype=dtype)
         self.placed = {at: step.name for at, step in zip(needed, network.steps, strict=True)}
+        self.input_places = dict(zip(inputs, network.inputs, strict=True))
         self.owners = {at: self.placed[at] for at in layers}
         frozen = list[str]()
         for at in layers:
@@ -213,16 +218,12 @@ class LayerGraph:
         network.frozen = tuple(frozen)
         return network
 
-    def _inputs_of(self, needed: Sequence[int]) -> dict[int, GraphNode]:
-        """The inputs that some nodes read; where there are several, they keep their names."""
+    def _inputs_of(self, needed: Sequence[int]) -> dict[int, Input]:
+        """The inputs that some nodes read, by place; several keep names that inputs may have."""
         read = {source for at in needed for source in self.nodes[at].sources}
         used = [at for at, tensor in enumerate(self.inputs) if tensor.node in read]
-        return {
-            self.inputs[at].node: Input(
-                self.inputs[at].shape, name=self.input_names[at] if len(used) > 1 else None
-            )
-            for at in used
-        }
+        kept = [name if len(used) > 1 and name != "loss" else None for name in self.input_names]
+        return {at: Input(self.inputs[at].shape, name=kept[at]) for at in used}
 
     def _owners(self, nodes: Sequence[int], reasons: Refusals) -> dict[int, int]:
         """The node whose layer another uses again, because both train the same arrays.
@@ -261,19 +262,20 @@ def _is_again(node: LayerNode, other: LayerNode) -> bool:
     return node.layer == other.layer and arrays[0] == arrays[1]
 
 
-def _names(nodes: Sequence[LayerNode]) -> list[str | None]:
-    """A name for each layer, None for the one it has anyway.
+def _names(nodes: Sequence[LayerNode], inputs: Collection[str]) -> list[str | None]:
+    """A name for each layer, None for the one it has anyway; none that an input has.
 
     What the model calls it comes first; a name for two goes to the first. The others are counted as
     a network counts them, past what is taken.
     """
     given: dict[str, int] = {}
     for place, node in enumerate(nodes):
-        if node.name is not None and node.name.isidentifier() and node.name not in _RESERVED:
-            given.setdefault(node.name, place)
+        name = node.name
+        if name is not None and name.isidentifier() and name not in {*_RESERVED, *inputs}:
+            given.setdefault(name, place)
     wanted = {place: name for name, place in given.items()}
     counts: dict[str, int] = {}
-    taken, names = set(given), list[str | None]()
+    taken, names = {*given, *inputs}, list[str | None]()
     for place, node in enumerate(nodes):
         assert node.layer is not None, "a stand-in ends in no network"
         prefix = node.layer.prefix
