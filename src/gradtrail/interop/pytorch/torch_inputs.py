@@ -31,7 +31,7 @@ def sample_shapes(module: Any, given: Any, caller: str) -> Mapping[str, Any]:
         if not given:
             raise ArgumentError(f"{caller}: no input is given; {takes}")
         return {name: given[name] for name in names if name in given}
-    if not is_several(given):
+    if not _is_several(given):
         return {names[0] if names else "": given}
     if len(given) > len(names):
         raise ArgumentError(f"{caller}: {len(given)} inputs are given, but {takes}")
@@ -39,7 +39,7 @@ def sample_shapes(module: Any, given: Any, caller: str) -> Mapping[str, Any]:
     return dict(zip(needed if len(needed) == len(given) else names, given, strict=False))
 
 
-def is_several(given: Any) -> bool:
+def _is_several(given: Any) -> bool:
     """Whether shapes of several inputs are given, in a row."""
     return isinstance(given, list | tuple) and any(isinstance(n, list | tuple) for n in given)
 
