@@ -183,7 +183,10 @@ def test_inputs_are_called_as_forward_calls_them(names: Any, called: Any) -> Non
         ({"image": (2, 6, 7)}, "node 'rows' is an input, too; give all of them by name, as {'imag"),
         ({**SHAPES, "mask": (3,)}, "does not compute with its input 'mask', so a network cannot"),
         ({**SHAPES, "rows": (5,)}, r"takes a weight of shape \(2, 5\) for samples of \(5,\), but"),
-        ({**SHAPES, "rows": (0,)}, r"whole numbers ≥ 1 and without the batch, got \(0,\)$"),
+        (
+            {**SHAPES, "rows": (0,)},
+            r"^from_torch: as its input 'rows': .* ≥ 1 and without the batch, got \(0,\)$",
+        ),
     ],
 )
 def test_inputs_that_do_not_fit_are_told(given: Any, said: str) -> None:

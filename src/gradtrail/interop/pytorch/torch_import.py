@@ -132,14 +132,19 @@ def _begun(shapes: Mapping[str, Any], caller: str) -> Builder:
     """A builder with the inputs.
 
     Raises:
-        ArgumentError: one has no shape, or a name that no input here may have.
+        ArgumentError: one has no shape; of several it is named.
     """
     (first, shape), *others = shapes.items()
-    builder = Builder(shape, tells_trained=True)
-    if others:
+    if not others:
+        return Builder(shape, tells_trained=True)
+    name = first
+    try:
+        builder = Builder(shape, tells_trained=True)
         builder.graph.input_names = [first]
         for name, other in others:
             builder.graph.add_input(other, name)
+    except ArgumentError as cause:
+        raise ArgumentError(f"{caller}: as its input {name!r}: {cause}") from cause
     return builder
 
 
